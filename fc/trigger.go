@@ -1,0 +1,53 @@
+package fc
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// The trigger types that clients know (fc-go-sdk fails a whole list on any other).
+const (
+	TriggerOSS         = "oss"
+	TriggerTimer       = "timer"
+	TriggerLog         = "log"
+	TriggerHTTP        = "http"
+	TriggerMNSTopic    = "mns_topic"
+	TriggerCDNEvents   = "cdn_events"
+	TriggerTablestore  = "tablestore"
+	TriggerEventBridge = "eventbridge"
+)
+
+// Trigger binds an event source to a function.
+// As a stored record it is never changed in place: an update makes a new value.
+type Trigger struct {
+	ServiceName  string `json:"serviceName"`
+	FunctionName string `json:"functionName"`
+	Name         string `json:"triggerName"`
+	ID           string `json:"triggerId"` // UUID, given at create; checkpoints and fates carry it
+	Description  string `json:"description"`
+	Type         string `json:"triggerType"` // one of the Trigger... constants; "logs" is stored as "log"
+	// Qualifier is the version or alias to invoke; "" means LATEST.
+	Qualifier string `json:"qualifier"`
+	// SourceARN is the event source; empty for timer and http triggers. Immutable.
+	SourceARN string `json:"sourceArn"`
+	// InvocationRole is the role the source assumes to invoke the function; required where SourceARN is.
+	InvocationRole string `json:"invocationRole"`
+	// Config is the kind's own configuration in canonical lowerCamel JSON, as the kind's Decode returned it.
+	Config json.RawMessage `json:"triggerConfig"`
+	// Enabled is what the kind's configuration says; kinds without such a field are always enabled.
+	Enabled bool `json:"enabled"`
+	// ScheduledSince is the instant of the change that last set the schedule of a timer trigger or enabled it: the
+	// anchor of @every, so that its phase survives restarts.
+	ScheduledSince time.Time `json:"scheduledSince"`
+
+	CreatedTime      time.Time `json:"createdTime"`
+	LastModifiedTime time.Time `json:"lastModifiedTime"`
+}
+
+// Ref is the function that the trigger invokes.
+func (t *Trigger) Ref() FunctionRef {
+	return FunctionRef{Service: t.ServiceName, Qualifier: t.Qualifier, Function: t.FunctionName}
+}
+
+// Path is "service/function/trigger": the trigger's name in logs, metrics' absence and derived ids.
+func (t *Trigger) Path() string { return t.ServiceName + "/" + t.FunctionName + "/" + t.Name }

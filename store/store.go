@@ -1,0 +1,214 @@
+// Package store is the one place for state that must survive: resource records, the asynchronous queue and its
+// outcomes, checkpoints, leases, event fates and deduplication keys. It declares the interface; store/sqlite is the
+// embedded driver, storetest the suite that every driver passes.
+//
+// The heart is Apply: one Batch, one transaction, durable on return. A trigger that fires is a checkpoint, a queue row,
+// a fate and a fence in one Batch; an invocation that ends is an outcome and a message to its destination in one Batch.
+// So a crash neither loses nor doubles a hand-over.
+//
+//	_, err := s.Apply(ctx, store.Batch{
+//		Enqueue:     []store.Msg{{RequestID: id, Fn: ref.String(), DedupKey: key, Payload: event}},
+//		Checkpoints: []store.Checkpoint{{Key: "cur/" + trigger, Value: instant}},
+//	})
+//
+// Times are stored in microseconds since 1970, UTC. All methods may be called concurrently.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors of a store. Compare with errors.Is.
+var (
+	ErrNotFound    = errors.New("no such record")
+	ErrConflict    = errors.New("the record has changed or exists already") // nothing of that Batch happened
+	ErrFenced      = errors.New("the lease or the claim was lost")          // nothing of that Batch happened
+	ErrTooLarge    = errors.New("too large for the store")
+	ErrFull        = errors.New("the queue is full")                   // bounds of the queue or of the disk; nothing happened
+	ErrUnavailable = errors.New("the store did not answer in time")    // may have happened
+	ErrFatal       = errors.New("the store failed and must be closed") // the daemon must stop
+	ErrResync      = errors.New("changes since that revision are no longer kept")
+)
+
+// Rev numbers record writes; it grows with every one.
+type Rev int64
+
+// Special values for Put.If and Guard.If.
+const (
+	IfAbsent Rev = 0  // there must be no such record
+	IfAny    Rev = -1 // no condition
+	IfExists Rev = -2 // there must be one, whatever its revision
+)
+
+// Record is a stored value. Value is nil for a deletion (in a Feed only).
+type Record struct {
+	Key   string
+	Value []byte
+	Rev   Rev
+}
+
+// Put writes or deletes a record if the condition holds. Keys are at most 512 bytes, values at most 1 MiB.
+type Put struct {
+	Key    string
+	Value  []byte
+	If     Rev
+	Delete bool
+}
+
+// Guard is a condition without a write. With Prefix set, If must be IfAbsent: no record's key may begin with Key.
+type Guard struct {
+	Key    string
+	If     Rev
+	Prefix bool
+}
+
+// Checkpoint is a small value outside the record space: no revision, no change feed. IfToken is reserved for fencing by
+// a partition's own token; 0 means none.
+type Checkpoint struct {
+	Key     string
+	Value   []byte
+	IfToken int64
+}
+
+// Msg is an asynchronous invocation in the queue. In Enqueue, ID is 0 and the store gives one.
+type Msg struct {
+	ID        int64
+	RequestID string
+	Fn        string // fc.FunctionRef.String()
+	Trigger   string // id of the trigger that made it; "" for an API call
+	DedupKey  string // "" = none; a key seen within its lifetime makes the Msg a duplicate, which is no error
+	Enqueued  time.Time
+	Due       time.Time // not before; zero = now
+	NotAfter  time.Time // give up after; zero = never
+	Attempt   int       // attempts that count, so far
+	Payload   []byte
+}
+
+// Outcome ends a message. State is one of the State constants that are final.
+type Outcome struct {
+	ID       int64
+	State    string
+	Cause    string
+	Keep     bool // keep the payload (dead letters)
+	Attempts int
+}
+
+// Retry puts a claimed message back. Counted is false if the attempt was cut by shutdown or throttling.
+type Retry struct {
+	ID      int64
+	Due     time.Time
+	Counted bool
+}
+
+// States of an asynchronous invocation.
+const (
+	StateQueued    = "queued"
+	StateRunning   = "running"
+	StateSucceeded = "succeeded" // final
+	StateDead      = "dead"      // final: attempts or age used up
+	StateStopped   = "stopped"   // final: by the caller
+)
+
+// Fate is what became of an event that reached a source.
+type Fate struct {
+	Trigger   string // trigger id; "" if none matched
+	EventID   string
+	State     string // received, unmatched, duplicate, denied, queued, attempt, succeeded, failed, expired, ...
+	Reason    string
+	RequestID string
+	At        time.Time
+}
+
+// Batch is what Apply does in one transaction, or not at all.
+type Batch struct {
+	Puts        []Put
+	Guards      []Guard
+	Checkpoints []Checkpoint
+	Enqueue     []Msg
+	Done        []Outcome
+	Retry       []Retry
+	Fates       []Fate
+	Fence       *Lease // checked in the same transaction
+	Owner       string // the claimer, where Done or Retry are given
+}
+
+// Applied tells what Apply gave out, in the order of the Batch.
+type Applied struct {
+	Rev        Rev     // of the last record write; 0 if there was none
+	Revs       []Rev   // one per Put
+	IDs        []int64 // one per Enqueue; 0 for a duplicate
+	Duplicates []int   // indexes into Enqueue
+}
+
+// Store keeps records. See the package comment for Apply.
+type Store interface {
+	Get(ctx context.Context, key string) (Record, error)
+	// List returns records whose key begins with prefix and is greater than after, in byte order.
+	List(ctx context.Context, prefix, after string, limit int) ([]Record, error)
+	Apply(ctx context.Context, b Batch) (Applied, error)
+	// Checkpoint reads what a Batch wrote; ErrNotFound if nothing did.
+	Checkpoint(ctx context.Context, key string) ([]byte, error)
+	// Changes delivers every record write after since in Rev order, deletions included, and goes on with new ones until
+	// ctx ends or Close. ErrResync: start again from List.
+	Changes(ctx context.Context, since Rev) (Feed, error)
+	Close() error
+}
+
+// Feed is a stream of changes.
+type Feed interface {
+	// Next blocks until there is at least one change. The slice is the caller's.
+	Next(ctx context.Context) ([]Record, error)
+	Close() error
+}
+
+// FnDue is a function with work in the queue.
+type FnDue struct {
+	Fn       string
+	Earliest time.Time
+}
+
+// Depth counts a function's queue.
+type Depth struct{ Ready, Waiting, Running int64 }
+
+// Invocation is the queryable state of an asynchronous invocation.
+type Invocation struct {
+	Msg
+	State string
+	Cause string
+	Ended time.Time // zero while it is queued or running
+}
+
+// InvocationFilter selects ended invocations; empty fields select all.
+type InvocationFilter struct{ Fn, State string }
+
+// Queue is the asynchronous side of a store.
+type Queue interface {
+	Ready(ctx context.Context, now time.Time) ([]FnDue, error)
+	// Claim takes up to want[fn] due messages of each function for lease. Nobody else gets them meanwhile.
+	Claim(ctx context.Context, owner string, want map[string]int, lease time.Duration) ([]Msg, error)
+	Extend(ctx context.Context, owner string, ids []int64, lease time.Duration) (lost []int64, err error)
+	Find(ctx context.Context, requestID string) (Invocation, error)
+	// Outcomes lists ended invocations by request id, after exclusive.
+	Outcomes(ctx context.Context, f InvocationFilter, after string, limit int) ([]Invocation, error)
+	Depths(ctx context.Context) (map[string]Depth, error)
+	Fates(ctx context.Context, trigger string, limit int) ([]Fate, error) // newest first; "" = all triggers
+}
+
+// Lease is an exclusive, expiring right to a name. Token grows with every take-over.
+type Lease struct {
+	Name, Owner string
+	Token       int64
+	Expires     time.Time
+}
+
+// Leases hands out leases; time is the store's, never the caller's.
+type Leases interface {
+	Acquire(ctx context.Context, name, owner string, ttl time.Duration) (Lease, error)
+	Renew(ctx context.Context, l Lease, ttl time.Duration) (Lease, error)
+	Release(ctx context.Context, l Lease) error
+}
+
+// Waker is a store that can tell that the queue has new work. A poll each second is always the floor.
+type Waker interface{ Wake() <-chan struct{} }
