@@ -161,6 +161,8 @@ type Store interface {
 	// ctx ends or Close. A write that a later one to the same key had replaced before it was read may be left out.
 	// since 0 delivers what exists. ErrResync, here or from Next: start again from 0.
 	Changes(ctx context.Context, since Rev) (Feed, error)
+	// Rev is the revision of the latest record write, 0 before the first. Every feed comes to it.
+	Rev(ctx context.Context) (Rev, error)
 	Close() error
 }
 

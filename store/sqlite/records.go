@@ -63,6 +63,16 @@ func (s *Store) Checkpoint(ctx context.Context, key string) ([]byte, error) {
 	}, sqlCurGet, key)
 }
 
+// Rev is the revision of the latest committed write.
+func (s *Store) Rev(context.Context) (store.Rev, error) {
+	if err := s.usable(); err != nil {
+		return 0, err
+	}
+	s.feed.mu.Lock()
+	defer s.feed.mu.Unlock()
+	return s.feed.last, nil
+}
+
 func uriPath(file string) string { return (&url.URL{Path: file}).EscapedPath() }
 
 func syncDir(dir string) error {

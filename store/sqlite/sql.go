@@ -97,6 +97,8 @@ const (
 	sqlCountEnded   = `SELECT count(*) FROM inv WHERE state <> 'dead'`
 	sqlSweepFates   = `DELETE FROM fate WHERE rowid IN (SELECT rowid FROM fate ORDER BY rowid LIMIT ?2) AND at <= ?1`
 	sqlSweepFateCap = `DELETE FROM fate WHERE rowid IN (SELECT rowid FROM fate WHERE rowid <= (SELECT max(rowid) FROM fate) - ? ORDER BY rowid LIMIT ?)`
-	sqlTombstones   = `SELECT k, rev FROM rec WHERE gone IS NOT NULL AND gone <= ? ORDER BY gone LIMIT ?`
-	sqlRecDrop      = `DELETE FROM rec WHERE k = ? AND rev = ?`
+	// The latest write stays, deletion or not, so that a feed always reaches Rev.
+	sqlTombstones = `SELECT k, rev FROM rec WHERE gone IS NOT NULL AND gone <= ? AND rev < (SELECT max(rev) FROM rec)
+		ORDER BY gone LIMIT ?`
+	sqlRecDrop = `DELETE FROM rec WHERE k = ? AND rev = ?`
 )
