@@ -405,3 +405,16 @@ func zipFile(t testing.TB, names ...string) []byte {
 	}
 	return b.Bytes()
 }
+
+// chunked hides the length of a body, so that it is sent in chunks.
+type chunked struct{ io.Reader }
+
+// queued finds an asynchronous invocation in the queue.
+func (s *server) queued(requestID string) (store.Msg, bool) {
+	for _, q := range s.store.queue {
+		if q.RequestID == requestID {
+			return q, true
+		}
+	}
+	return store.Msg{}, false
+}
