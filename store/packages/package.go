@@ -1,0 +1,6 @@
+package packages
+
+type Package struct {
+	SHA256, CRC64 string
+	Size          int64
+}
