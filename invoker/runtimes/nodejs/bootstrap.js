@@ -220,7 +220,7 @@
     const rest = at < 0 ? stack : stack.slice(at + message.length);
     const frames = rest.split('\n')
       .filter(function (line) { return /^\s+at /.test(line); })
-      .map(function (line) { return line.replace(/^\s+at /, ''); })
+      .map(function (line) { return line.replace(/^\s+at /, '').replace(/^Object\.((module\.)?exports\.)/, '$1'); })
       .filter(function (frame) { return !internalFrame(frame); });
     const place = /^(\/.*:\d+)\n/.exec(stack); // of a syntax error, which has no frame of the user's
     if (place !== null && at > 0 && err instanceof SyntaxError) frames.unshift(place[1]);
@@ -240,7 +240,8 @@
     if (!isError(err)) {
       return stringify({ errorMessage: resultBytes(err).toString('utf8') });
     }
-    return stringify({ errorMessage: String(err.message), errorType: String(err.name), stackTrace: stackTrace(err) });
+    const message = String(err.message).replace('\n- ' + __filename, ''); // of a "Require stack"
+    return stringify({ errorMessage: message, errorType: String(err.name), stackTrace: stackTrace(err) });
   }
 
   // safeErrorJSON survives errors whose properties throw or that cannot be written as JSON.
