@@ -81,7 +81,7 @@ func (i *instance) runAll(call fc.Call, t *fc.Target, keys *frame.Credentials) (
 	f := t.Function
 	if f.Initializer != "" && !i.initialized {
 		out, err := i.run(run{
-			kind: frame.TypeInit, noun: "Initialize", qualifier: t.Ref.Qualifier, tail: call.Tail,
+			kind: frame.TypeInit, noun: initialize, qualifier: t.Ref.Qualifier, tail: call.Tail,
 			request: frame.Request{ID: call.RequestID, Credentials: keys}, timeoutSeconds: f.InitializationTimeoutSeconds,
 		})
 		if err != nil || out.errorType != "" || out.then != nil {
@@ -124,8 +124,11 @@ func (i *instance) run(r run) (outcome, error) {
 	}
 	out.took = took
 	i.journal.end(s, i.failure(r, out, answer), out.errorType)
+	if s.ended != nil && out.class != frame.ClassTimeout {
+		s.await()
+	}
 	if r.tail {
-		out.tail = i.takeTail(s, out)
+		out.tail = i.journal.takeTail(s, summary(took, i.pool.target.Function.MemorySizeMB, i.memoryMB))
 	}
 	return out, nil
 }
@@ -140,18 +143,6 @@ func (i *instance) failure(r run, out outcome, answer frame.Answer) string {
 		level = "[error]"
 	}
 	return i.v.opt.Now().UTC().Format("2006-01-02T15:04:05.000Z") + " " + r.request.ID + " " + level + " " + string(out.body)
-}
-
-func (i *instance) takeTail(s *section, out outcome) []byte {
-	if out.class != frame.ClassTimeout {
-		t := time.NewTimer(tailWait)
-		defer t.Stop()
-		select {
-		case <-s.ended:
-		case <-t.C:
-		}
-	}
-	return i.journal.takeTail(s, summary(out.took, i.pool.target.Function.MemorySizeMB, i.memoryMB))
 }
 
 // bigBody is the size from which a body is written while the answer is already awaited: the pipe may not hold it.
