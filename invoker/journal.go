@@ -33,6 +33,7 @@ const initialize = "Initialize"
 // A section is the part of a journal that belongs to one run: an invocation, an initializer or a hook.
 type section struct {
 	id, qualifier, noun string
+	started             bool          // a pipe has passed its start fence: the bootstrap has the request
 	open                int           // pipes that have not passed its end fence
 	tail                *tail         // nil unless it was asked for and not yet cut
 	ended               chan struct{} // closed when open is 0; nil if nobody waits for that
@@ -85,6 +86,13 @@ func (j *journal) end(s *section, failure, errorType string) {
 	if s.open == 0 {
 		j.finish(s)
 	}
+}
+
+// reached tells whether the bootstrap has begun with the section's request.
+func (j *journal) reached(s *section) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return s.started
 }
 
 // await waits for the end fences of s, a short while.
@@ -267,6 +275,7 @@ func (p *logPipe) fence(f frame.Fence) {
 		p.journal.leave(skipped)
 	}
 	p.current, p.late = p.queue[i], false
+	p.current.started = true
 	p.queue = slices.Delete(p.queue, 0, i+1)
 }
 
