@@ -161,6 +161,10 @@ const tests = {
     await refused(fc.invokeFunction('svc', 'fn', 'x', { 'x-fc-log-type': 'Invalid' }),
       'InvalidArgument', 400, 'LogType is set to an invalid value \\(allowed: Tail \\| None, actual: .Invalid.\\)');
     await refused(fc.invokeFunction('svc', 'fn', Buffer.alloc(131073), { 'x-fc-invocation-type': 'Async' }), 'EntityTooLarge', 400);
+    await refused(fc.invokeFunction('svc', 'fn', Buffer.alloc(6 * 1024 * 1024 + 1)), 'EntityTooLarge', 400);
+    await refused(client(FCD_KEY, 'wrong').invokeFunction('svc', 'fn', Buffer.alloc(6 * 1024 * 1024)), 'SignatureNotMatch', 403);
+    await refused(fc.createFunction('none', { functionName: 'x', handler: 'a.b', runtime: 'nodejs8',
+      code: { zipFile: 'A'.repeat(30 * 1024 * 1024) } }), 'ServiceNotFound', 404);
     await refused(fc.invokeFunction('svc', 'fn', 'exhausted'), 'ResourceExhausted', 429);
     await fc.deleteFunction('svc', 'fn');
     await fc.deleteService('svc');
