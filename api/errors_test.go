@@ -349,7 +349,7 @@ func TestDocumentedErrors(t *testing.T) {
 	}
 	s := start(t)
 	s.demo()
-	before := len(s.store.recs)
+	before, _ := s.contents()
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			body := tt.body
@@ -363,7 +363,7 @@ func TestDocumentedErrors(t *testing.T) {
 			}
 		})
 	}
-	if after := len(s.store.recs); after != before || len(s.store.queue) != 0 {
-		t.Errorf("refusals have left %d records and %d messages", after-before, len(s.store.queue))
+	if after, queued := s.contents(); after != before || queued != 0 {
+		t.Errorf("refusals have left %d records and %d messages", after-before, queued)
 	}
 }

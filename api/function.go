@@ -284,7 +284,10 @@ func (a *API) deleteFunction(c *call) (answer, error) {
 			return store.Batch{}, err
 		}
 		return store.Batch{
-			Puts:   []store.Put{{Key: key, If: rev, Delete: true}},
+			Puts: []store.Put{
+				{Key: key, If: rev, Delete: true},
+				{Key: a.functionBindKey(p.service, p.function), If: store.IfAny, Delete: true},
+			},
 			Guards: []store.Guard{{Key: triggers, If: store.IfAbsent, Prefix: true}},
 		}, nil
 	})

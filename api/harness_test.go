@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +20,8 @@ import (
 	"fcd/ram"
 	"fcd/sign"
 	"fcd/store"
+	"fcd/store/catalog"
+	"fcd/store/sqlite"
 )
 
 const (
@@ -106,6 +109,9 @@ func (kinds) Normalize(old, t *fc.Trigger, raw json.RawMessage) error {
 }
 
 func (kinds) Conflict(t *fc.Trigger, others []*fc.Trigger) error {
+	if t.Type != fc.TriggerOSS {
+		return nil
+	}
 	var mine, its kindConfig
 	if err := json.Unmarshal(t.Config, &mine); err != nil {
 		return err
@@ -175,7 +181,8 @@ type server struct {
 	t       testing.TB
 	url     string
 	options api.Options
-	store   *memory
+	store   *sqlite.Store
+	catalog *catalog.Catalog
 	policy  policy
 	metrics *prometheus.Registry
 	now     func() time.Time
@@ -186,7 +193,7 @@ func start(t testing.TB, change ...func(*api.Options)) *server {
 	s := &server{t: t, policy: policy{}, metrics: prometheus.NewRegistry(), now: time.Now}
 	s.open()
 	s.options = api.Options{
-		Store: s.store, Catalog: s.store, Packages: &memPackages{m: map[string][]byte{}}, Invoker: invoker(s.echo),
+		Store: s.store, Catalog: s.catalog, Packages: &memPackages{m: map[string][]byte{}}, Invoker: invoker(s.echo),
 		Keys: keys{}, Policy: s.policy, Triggers: kinds{}, InvocationRoles: roles{}, Objects: objects{zipFile(t, "index.py")},
 		Logstores: logstores{}, Region: region, AccountID: account,
 		ExternalURL: func() string { return s.url }, Registerer: s.metrics,
@@ -205,8 +212,30 @@ func start(t testing.TB, change ...func(*api.Options)) *server {
 	return s
 }
 
+// open makes an empty store and the view of it, both closed at the end of the test.
 func (s *server) open() {
-	s.store = &memory{recs: map[string]store.Record{}}
+	s.t.Helper()
+	var err error
+	s.store, err = sqlite.Open(s.t.Context(), sqlite.Options{Dir: s.t.TempDir(), MinFreeBytes: -1})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.catalog = catalog.New(s.store, catalog.Options{})
+	if err := s.catalog.Load(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.catalog.Run(ctx) }()
+	s.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			s.t.Error(err)
+		}
+		if err := s.store.Close(); err != nil {
+			s.t.Error(err)
+		}
+	})
 }
 
 // echo gives the event back, or fails in the way the event names.
@@ -411,10 +440,20 @@ type chunked struct{ io.Reader }
 
 // queued finds an asynchronous invocation in the queue.
 func (s *server) queued(requestID string) (store.Msg, bool) {
-	for _, q := range s.store.queue {
-		if q.RequestID == requestID {
-			return q, true
-		}
+	inv, err := s.store.Find(s.t.Context(), requestID)
+	return inv.Msg, err == nil
+}
+
+// contents counts the records and the queued invocations.
+func (s *server) contents() (records, messages int) {
+	s.t.Helper()
+	recs, err := s.store.List(s.t.Context(), "", "", 0)
+	if err != nil {
+		s.t.Fatal(err)
 	}
-	return store.Msg{}, false
+	due, err := s.store.Ready(s.t.Context(), time.Now())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return len(recs), len(due)
 }

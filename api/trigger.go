@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -11,6 +12,9 @@ import (
 	"fcd/store"
 	"fcd/store/catalog"
 )
+
+// maxSiblings bounds how many triggers of one function are looked at for conflicts.
+const maxSiblings = 1000
 
 // triggerBody is what a client sends; nil means absent. The configuration is read by the kind of the trigger.
 type triggerBody struct {
@@ -152,51 +156,60 @@ func (a *API) triggerFree(ctx context.Context, t *fc.Trigger) error {
 	return fc.Errorf(fc.TriggerAlreadyExists, "trigger '%s' already exists in function '%s'", t.Name, t.FunctionName)
 }
 
-// triggerBatch is the write of a trigger together with what keeps it right: its function exists, and no other trigger of
-// the same source was written since the others were looked at. The latter is held by a record per source that every
-// write of its triggers replaces.
+// triggerBatch is the write of a trigger together with what keeps it right: its function exists, and no trigger that it
+// might conflict with was written since they were looked at. The latter is held by a record per source that every write
+// of its triggers replaces.
 func (a *API) triggerBatch(ctx context.Context, t *fc.Trigger, put store.Put) (store.Batch, error) {
-	batch := store.Batch{
-		Puts:   []store.Put{put},
-		Guards: []store.Guard{{Key: catalog.FunctionKey(t.ServiceName, t.FunctionName), If: store.IfExists}},
-	}
-	if t.SourceARN == "" {
-		return batch, nil
-	}
-	bind, rev, err := a.binding(ctx, t.SourceARN)
-	if err != nil {
-		return store.Batch{}, err
-	}
-	if err := a.o.Catalog.Wait(ctx, rev); err != nil {
-		return store.Batch{}, storeError("Wait", err)
+	key := a.bindKey(t)
+	rec, err := a.o.Store.Get(ctx, key)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return store.Batch{}, storeError("Get", err)
 	}
 	if !put.Delete {
-		if err := a.conflict(t); err != nil {
+		if err := a.conflict(ctx, t, rec.Rev); err != nil {
 			return store.Batch{}, err
 		}
 	}
-	batch.Puts = append(batch.Puts, bind)
-	return batch, nil
+	return store.Batch{
+		Puts:   []store.Put{put, {Key: key, Value: []byte("{}"), If: rec.Rev}},
+		Guards: []store.Guard{{Key: catalog.FunctionKey(t.ServiceName, t.FunctionName), If: store.IfExists}},
+	}, nil
 }
 
-// binding is the write that replaces the source's record, and the revision it has.
-func (a *API) binding(ctx context.Context, source string) (store.Put, store.Rev, error) {
-	key := catalog.BindKey(source)
-	rec, err := a.o.Store.Get(ctx, key)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return store.Put{}, 0, storeError("Get", err)
+// bindKey is the record of the trigger's source. A kind without one can only conflict within its function.
+func (a *API) bindKey(t *fc.Trigger) string {
+	if t.SourceARN != "" {
+		return catalog.BindKey(t.SourceARN)
 	}
-	return store.Put{Key: key, Value: []byte("{}"), If: rec.Rev}, rec.Rev, nil
+	return a.functionBindKey(t.ServiceName, t.FunctionName)
 }
 
-// conflict asks the kind whether t may stand beside the other triggers of its source.
-func (a *API) conflict(t *fc.Trigger) error {
-	var others []*fc.Trigger
-	for _, o := range a.o.Catalog.TriggersBySource(t.SourceARN) {
-		if o.Path() != t.Path() {
-			others = append(others, o)
+func (a *API) functionBindKey(service, function string) string {
+	return catalog.BindKey(a.functionARN(fc.FunctionRef{Service: service, Function: function}))
+}
+
+// conflict asks the kind whether t may stand beside the other triggers of its source or function, as of rev at least.
+func (a *API) conflict(ctx context.Context, t *fc.Trigger, rev store.Rev) error {
+	var near []*fc.Trigger
+	if t.SourceARN != "" {
+		if err := a.o.Catalog.Wait(ctx, rev); err != nil {
+			return storeError("Wait", err)
+		}
+		near = a.o.Catalog.TriggersBySource(t.SourceARN)
+	} else {
+		recs, err := a.o.Store.List(ctx, catalog.TriggerKey(t.ServiceName, t.FunctionName, ""), "", maxSiblings)
+		if err != nil {
+			return storeError("List", err)
+		}
+		for _, r := range recs {
+			o, err := catalog.DecodeTrigger(r)
+			if err != nil {
+				return fc.Internal("decode "+r.Key, err)
+			}
+			near = append(near, o)
 		}
 	}
+	others := slices.DeleteFunc(slices.Clone(near), func(o *fc.Trigger) bool { return o.Path() == t.Path() })
 	return a.o.Triggers.Conflict(t, others)
 }
 
