@@ -107,6 +107,14 @@ func value[T any](p *T) (v T) {
 	return v
 }
 
+// checked is apply and a check of the outcome.
+func (b *serviceBody) checked(s *fc.Service) error {
+	if err := b.apply(s); err != nil {
+		return err
+	}
+	return s.Validate()
+}
+
 // serviceView is what a client reads. Everything is there even when it is empty: clients look into it unchecked.
 type serviceView struct {
 	ServiceName      string           `json:"serviceName"`
@@ -143,7 +151,7 @@ func (a *API) createService(c *call) (answer, error) {
 	}
 	svc := &fc.Service{Name: value(body.ServiceName), ID: uuid.NewString(), InternetAccess: true, CreatedTime: a.now()}
 	svc.LastModifiedTime = svc.CreatedTime
-	if err := a.checkService(c, &body, svc); err != nil {
+	if err := body.checked(svc); err != nil {
 		return answer{}, err
 	}
 	if err := a.authorize(c, a.serviceARN(fc.FunctionRef{Service: svc.Name})); err != nil {
@@ -181,7 +189,7 @@ func (a *API) updateService(c *call) (answer, error) {
 	}
 	// The fields that were sent are checked before the service is looked for, with the others at their defaults.
 	probe := &fc.Service{Name: c.params.service}
-	if err := a.checkService(c, &body, probe); err != nil {
+	if err := body.checked(probe); err != nil {
 		return answer{}, err
 	}
 	if err := a.checkServiceNeeds(c, &body, probe); err != nil {
@@ -200,7 +208,7 @@ func (a *API) updateService(c *call) (answer, error) {
 		changed := *old
 		svc = &changed
 		svc.LastModifiedTime = a.now()
-		if err := a.checkService(c, &body, svc); err != nil {
+		if err := body.checked(svc); err != nil {
 			return store.Batch{}, err
 		}
 		return store.Batch{Puts: []store.Put{{Key: key, Value: catalog.Encode(svc), If: rev}}}, nil
@@ -209,14 +217,6 @@ func (a *API) updateService(c *call) (answer, error) {
 		return answer{}, err
 	}
 	return resource(viewService(svc), fc.ETag(key, int64(done.Revs[0])))
-}
-
-// checkService applies the body and checks the outcome.
-func (a *API) checkService(_ *call, body *serviceBody, svc *fc.Service) error {
-	if err := body.apply(svc); err != nil {
-		return err
-	}
-	return svc.Validate()
 }
 
 // checkServiceNeeds checks what the fields that were sent refer to: the caller may hand over the role, the logstore is

@@ -1,6 +1,0 @@
-package packages
-
-type Package struct {
-	SHA256, CRC64 string
-	Size          int64
-}
