@@ -14,9 +14,11 @@ import (
 	"go.uber.org/goleak"
 
 	"fcd/fc"
+	"fcd/invoker/sandbox/native"
 )
 
 func TestMain(m *testing.M) {
+	native.Main()
 	if mode := os.Getenv(childVariable); mode != "" {
 		runChild(mode)
 	}

@@ -53,14 +53,19 @@ func (v *Invoker) launch(p *pool) (*instance, error) {
 	if err != nil {
 		v.metrics.failed.Inc()
 		v.opt.Log.Warn("an instance could not be started", zap.String("function", p.fn.name), zap.Error(err))
-		var e *fc.Error
-		if errors.As(err, &e) {
-			return nil, e
-		}
-		return nil, fc.Internal("invoker.launch", err)
+		return nil, refused("invoker.launch", err)
 	}
 	v.metrics.cold.Inc()
 	return inst, nil
+}
+
+// refused is err as callers of the API may see it.
+func refused(op string, err error) error {
+	var e *fc.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return fc.Internal(op, err)
 }
 
 // bindNew starts a process with the code in place and makes it an instance.
@@ -127,7 +132,7 @@ func (i *instance) credentials(ctx context.Context) (*frame.Credentials, error) 
 	}
 	keys, err := source.Credentials(ctx, role, i.pool.fn.name)
 	if err != nil {
-		return nil, err
+		return nil, refused("invoker.credentials", err)
 	}
 	if keys == i.keys {
 		return nil, nil

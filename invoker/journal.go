@@ -27,12 +27,16 @@ type journal struct {
 	pipe [2]*logPipe
 }
 
+// initialize is the noun of an initializer's section, whose end is waited for before the request's own begins.
+const initialize = "Initialize"
+
 // A section is the part of a journal that belongs to one run: an invocation, an initializer or a hook.
 type section struct {
 	id, qualifier, noun string
+	started             bool          // a pipe has passed its start fence: the bootstrap has the request
 	open                int           // pipes that have not passed its end fence
 	tail                *tail         // nil unless it was asked for and not yet cut
-	ended               chan struct{} // closed when open is 0; nil without tail
+	ended               chan struct{} // closed when open is 0; nil if nobody waits for that
 	known               bool          // how it ended is known; then:
 	failure, errorType  string        // an error line of the daemon's own; what End says; "" = none
 }
@@ -53,7 +57,10 @@ func newJournal(logs Logs, record fc.LogRecord, token frame.Token, maxRecord int
 func (j *journal) begin(id, qualifier, noun string, withTail bool) *section {
 	s := &section{id: id, qualifier: qualifier, noun: noun, open: len(j.pipe)}
 	if withTail {
-		s.tail, s.ended = &tail{}, make(chan struct{})
+		s.tail = &tail{}
+	}
+	if withTail || noun == initialize {
+		s.ended = make(chan struct{})
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -78,6 +85,23 @@ func (j *journal) end(s *section, failure, errorType string) {
 	s.known, s.failure, s.errorType = true, failure, errorType
 	if s.open == 0 {
 		j.finish(s)
+	}
+}
+
+// reached tells whether the bootstrap has begun with the section's request.
+func (j *journal) reached(s *section) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return s.started
+}
+
+// await waits for the end fences of s, a short while.
+func (s *section) await() {
+	t := time.NewTimer(tailWait)
+	defer t.Stop()
+	select {
+	case <-s.ended:
+	case <-t.C:
 	}
 }
 
@@ -251,6 +275,7 @@ func (p *logPipe) fence(f frame.Fence) {
 		p.journal.leave(skipped)
 	}
 	p.current, p.late = p.queue[i], false
+	p.current.started = true
 	p.queue = slices.Delete(p.queue, 0, i+1)
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -63,7 +62,10 @@ func (i *instance) serve(ctx context.Context, call fc.Call, t *fc.Target) (fc.Re
 	switch {
 	case err != nil:
 		i.pool.drop(i, i.destroy)
-		return fc.Result{}, i.refusal(err, cold)
+		if i.cutOff.Load() {
+			err = errClosing()
+		}
+		return fc.Result{}, err
 	case out.then != nil:
 		i.pool.drop(i, out.then)
 	default:
@@ -81,7 +83,7 @@ func (i *instance) runAll(call fc.Call, t *fc.Target, keys *frame.Credentials) (
 	f := t.Function
 	if f.Initializer != "" && !i.initialized {
 		out, err := i.run(run{
-			kind: frame.TypeInit, noun: "Initialize", qualifier: t.Ref.Qualifier, tail: call.Tail,
+			kind: frame.TypeInit, noun: initialize, qualifier: t.Ref.Qualifier, tail: call.Tail,
 			request: frame.Request{ID: call.RequestID, Credentials: keys}, timeoutSeconds: f.InitializationTimeoutSeconds,
 		})
 		if err != nil || out.errorType != "" || out.then != nil {
@@ -96,17 +98,6 @@ func (i *instance) runAll(call fc.Call, t *fc.Target, keys *frame.Credentials) (
 	})
 }
 
-// refusal turns what kept a run from taking place into the caller's error.
-func (i *instance) refusal(err error, cold bool) error {
-	switch {
-	case i.cutOff.Load():
-		return errClosing()
-	case errors.Is(err, syscall.EPIPE) && !cold:
-		return errStale
-	}
-	return fc.Internal("invoker.Invoke", err)
-}
-
 // run makes one request and waits for its answer, at most until its deadline. An error means that the request did not
 // take place or was cut.
 func (i *instance) run(r run) (outcome, error) {
@@ -117,15 +108,17 @@ func (i *instance) run(r run) (outcome, error) {
 	answer, err := i.exchange(r, deadline)
 	took := time.Since(begin)
 	i.measure(took)
-	out, err := i.judge(r, answer, err, took)
+	out, err := i.judge(r, s, answer, err, took)
 	if err != nil {
-		i.journal.end(s, "", out.errorType)
 		return out, err
 	}
 	out.took = took
 	i.journal.end(s, i.failure(r, out, answer), out.errorType)
+	if s.ended != nil && out.class != frame.ClassTimeout {
+		s.await()
+	}
 	if r.tail {
-		out.tail = i.takeTail(s, out)
+		out.tail = i.journal.takeTail(s, summary(took, i.pool.target.Function.MemorySizeMB, i.memoryMB))
 	}
 	return out, nil
 }
@@ -140,18 +133,6 @@ func (i *instance) failure(r run, out outcome, answer frame.Answer) string {
 		level = "[error]"
 	}
 	return i.v.opt.Now().UTC().Format("2006-01-02T15:04:05.000Z") + " " + r.request.ID + " " + level + " " + string(out.body)
-}
-
-func (i *instance) takeTail(s *section, out outcome) []byte {
-	if out.class != frame.ClassTimeout {
-		t := time.NewTimer(tailWait)
-		defer t.Stop()
-		select {
-		case <-s.ended:
-		case <-t.C:
-		}
-	}
-	return i.journal.takeTail(s, summary(out.took, i.pool.target.Function.MemorySizeMB, i.memoryMB))
 }
 
 // bigBody is the size from which a body is written while the answer is already awaited: the pipe may not hold it.
@@ -206,7 +187,7 @@ func (i *instance) answer(id string) (frame.Answer, error) {
 }
 
 // judge turns an answer, or what came in its place, into an outcome.
-func (i *instance) judge(r run, a frame.Answer, err error, took time.Duration) (outcome, error) {
+func (i *instance) judge(r run, s *section, a frame.Answer, err error, took time.Duration) (outcome, error) {
 	switch {
 	case err == nil && a.Type == frame.TypeResult:
 		if limit := i.v.opt.Limits.MaxResultBytes; int64(len(a.Body)) > limit {
@@ -224,15 +205,18 @@ func (i *instance) judge(r run, a frame.Answer, err error, took time.Duration) (
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return unhandled(fmt.Sprintf(timeoutText, r.timeoutSeconds), frame.ClassTimeout, i.expire), nil
 	}
-	return i.judgeEnd(err, took)
+	return i.judgeEnd(s, err, took)
 }
 
 // judgeEnd is judge for a process that has ended or that must not live on.
-func (i *instance) judgeEnd(err error, took time.Duration) (outcome, error) {
+func (i *instance) judgeEnd(s *section, err error, took time.Duration) (outcome, error) {
 	ended := i.awaitExit(exitWait)
 	i.destroy()
-	if i.cutOff.Load() || errors.Is(err, syscall.EPIPE) && i.served > 1 {
+	switch {
+	case i.cutOff.Load():
 		return outcome{}, err
+	case i.served > 1 && !i.journal.reached(s):
+		return outcome{}, errStale
 	}
 	if !ended {
 		i.v.opt.Log.Warn("an instance was killed", zap.String("function", i.pool.fn.name), zap.String("instance", i.id), zap.Error(err))

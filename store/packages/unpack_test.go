@@ -175,8 +175,8 @@ func lieCount(b []byte) []byte {
 }
 
 func FuzzUnpack(f *testing.F) {
-	for _, c := range hostile(f) {
-		if len(c.zip) < 1<<16 {
+	for name, c := range hostile(f) {
+		if len(c.zip) < 1<<12 && name != "bomb by ratio" {
 			f.Add(c.zip)
 		}
 	}
