@@ -33,9 +33,9 @@ type logConfigBody struct {
 }
 
 type vpcBody struct {
-	VPCID           *string  `json:"vpcId"`
-	VSwitchIDs      []string `json:"vSwitchIds"`
-	SecurityGroupID *string  `json:"securityGroupId"`
+	VPCID           *string   `json:"vpcId"`
+	VSwitchIDs      []*string `json:"vSwitchIds"`
+	SecurityGroupID *string   `json:"securityGroupId"`
 }
 
 type nasBody struct {
@@ -82,10 +82,16 @@ func (b *serviceBody) applyTracing(s *fc.Service) error {
 
 // config is nil for the form that clients send for "none".
 func (v *vpcBody) config() *fc.VPCConfig {
-	if value(v.VPCID) == "" && len(v.VSwitchIDs) == 0 && value(v.SecurityGroupID) == "" {
+	var switches []string
+	for _, id := range v.VSwitchIDs {
+		if id != nil {
+			switches = append(switches, *id)
+		}
+	}
+	if value(v.VPCID) == "" && len(switches) == 0 && value(v.SecurityGroupID) == "" {
 		return nil
 	}
-	return &fc.VPCConfig{VPCID: value(v.VPCID), VSwitchIDs: v.VSwitchIDs, SecurityGroupID: value(v.SecurityGroupID)}
+	return &fc.VPCConfig{VPCID: value(v.VPCID), VSwitchIDs: switches, SecurityGroupID: value(v.SecurityGroupID)}
 }
 
 // config is nil for the form that clients send for "none".
