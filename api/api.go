@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -108,6 +109,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ans, err := a.guarded(c)
 	if err != nil {
+		a.drain(c)
 		ans = a.refusal(c, err)
 	}
 	status = a.write(c, ans)
@@ -133,16 +135,28 @@ func (a *API) guarded(c *call) (ans answer, err error) {
 	return c.op.run(a, c)
 }
 
+// drain reads what is left of the body of a caller whose signature was right: many clients look for the answer only after
+// they have sent everything, and take a closed connection for a broken network.
+func (a *API) drain(c *call) {
+	if c.caller.Kind != "" && c.Header.Get("Expect") == "" {
+		_, _ = io.CopyN(io.Discard, c.Body, a.o.Limits.MaxRequestBytes)
+	}
+}
+
 // refusal is the answer for an error. Errors that are not the API's own become InternalServerError, and the cause of
 // those is only logged.
 func (a *API) refusal(c *call, err error) answer {
 	var e *fc.Error
-	if !errors.As(err, &e) {
+	switch {
+	case errors.As(err, &e):
+	case c.Context().Err() != nil:
+		e = &fc.Error{Code: fc.ResourceThrottled, Message: "the request was given up", Err: err}
+	default:
 		e = fc.Internal(c.op.name, err)
 	}
 	fields := []zap.Field{zap.String("operation", c.op.name), zap.String("requestId", c.requestID),
 		zap.String("code", string(e.Code)), zap.Error(err)}
-	if e.Status() >= http.StatusInternalServerError {
+	if e.Status() >= http.StatusInternalServerError && c.Context().Err() == nil {
 		a.log.Error("request failed", fields...)
 	} else {
 		a.log.Debug("request refused", fields...)

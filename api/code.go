@@ -5,8 +5,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -142,8 +144,11 @@ func (a *API) serveCode(c *call) int {
 		return a.write(c, errorAnswer(fc.Errorf(fc.AccessDenied, "the code URL has expired or is not valid")))
 	}
 	r, size, err := a.o.Packages.Open(sum)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fc.Errorf(fc.FunctionNotFound, "the code package does not exist any more")
+	}
 	if err != nil {
-		return a.write(c, a.refusal(c, fmt.Errorf("open package %s: %w", sum, err)))
+		return a.write(c, a.refusal(c, err))
 	}
 	defer r.Close()
 	h := c.w.Header()

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"fcd/api"
 	"fcd/fc"
 )
 
@@ -101,4 +102,55 @@ func TestCodeIsNeverGivenBack(t *testing.T) {
 			t.Errorf("%s answers %s", path, a.body)
 		}
 	}
+}
+
+func TestHostileCodeLeavesNothing(t *testing.T) {
+	s := start(t)
+	s.must("POST", "/services", m{"serviceName": "demo"})
+	before, _ := s.contents()
+	for name, zip := range map[string][]byte{
+		"a way out":   zipFile(t, "../evil.py"),
+		"an absolute": zipFile(t, "/etc/cron.d/evil"),
+		"a torn zip":  zipFile(t, "index.py")[:100],
+		"not a zip":   []byte("hello"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := functionOf(t, "resize")
+			f["code"] = m{"zipFile": zip}
+			wantError(t, s.do("POST", "/services/demo/functions", f), 400, fc.InvalidArgument)
+		})
+	}
+	if after, _ := s.contents(); after != before {
+		t.Errorf("%d records are left", after-before)
+	}
+}
+
+func TestUploadsAreBounded(t *testing.T) {
+	limits := fc.DefaultLimits()
+	limits.MaxRequestBytes = 1000
+	s := start(t, func(o *api.Options) { o.Limits, o.UploadBytes = limits, 1 })
+	s.must("POST", "/services", m{"serviceName": "demo"})
+	big := `{"functionName":"` + strings.Repeat("x", 1000) + `"}`
+	for _, body := range []any{big, chunked{strings.NewReader(big)}, big + big} {
+		a := s.do("POST", "/services/demo/functions", body)
+		wantError(t, a, 400, fc.EntityTooLarge)
+		if a.message() != "payload size exceeds maximum allowed size (1000 bytes)" {
+			t.Errorf("message %q", a.message())
+		}
+	}
+	// Every refusal gave its share of the memory back, or these would wait for ever.
+	got := together(crowd, func(int) answer {
+		return s.do("PUT", "/services/demo/functions/absent", chunked{strings.NewReader("{}")})
+	})
+	want(t, got, "404FunctionNotFound", crowd)
+}
+
+func TestACodeURLOfADroppedPackageSaysSo(t *testing.T) {
+	s := start(t)
+	s.demo()
+	link, _ := s.codeURL()
+	s.must("DELETE", "/services/demo/functions/resize/triggers/uploads", nil)
+	s.must("DELETE", "/services/demo/functions/resize", nil)
+	s.dropCode()
+	wantError(t, s.get("GET", link), 404, fc.FunctionNotFound)
 }

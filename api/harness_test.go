@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +23,7 @@ import (
 	"fcd/sign"
 	"fcd/store"
 	"fcd/store/catalog"
+	"fcd/store/packages"
 	"fcd/store/sqlite"
 )
 
@@ -183,6 +186,7 @@ type server struct {
 	options api.Options
 	store   *sqlite.Store
 	catalog *catalog.Catalog
+	code    string // directory of the packages
 	policy  policy
 	metrics *prometheus.Registry
 	now     func() time.Time
@@ -192,8 +196,13 @@ func start(t testing.TB, change ...func(*api.Options)) *server {
 	t.Helper()
 	s := &server{t: t, policy: policy{}, metrics: prometheus.NewRegistry(), now: time.Now}
 	s.open()
+	s.code = filepath.Join(t.TempDir(), "packages")
+	code, err := packages.New(packages.Options{Dir: s.code})
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.options = api.Options{
-		Store: s.store, Catalog: s.catalog, Packages: &memPackages{m: map[string][]byte{}}, Invoker: invoker(s.echo),
+		Store: s.store, Catalog: s.catalog, Packages: code, Invoker: invoker(s.echo),
 		Keys: keys{}, Policy: s.policy, Triggers: kinds{}, InvocationRoles: roles{}, Objects: objects{zipFile(t, "index.py")},
 		Logstores: logstores{}, Region: region, AccountID: account,
 		ExternalURL: func() string { return s.url }, Registerer: s.metrics,
@@ -437,6 +446,14 @@ func zipFile(t testing.TB, names ...string) []byte {
 
 // chunked hides the length of a body, so that it is sent in chunks.
 type chunked struct{ io.Reader }
+
+// dropCode removes every code package.
+func (s *server) dropCode() {
+	s.t.Helper()
+	if err := os.RemoveAll(filepath.Join(s.code, "zip")); err != nil {
+		s.t.Fatal(err)
+	}
+}
 
 // queued finds an asynchronous invocation in the queue.
 func (s *server) queued(requestID string) (store.Msg, bool) {

@@ -4,13 +4,21 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"fcd/api"
 	"fcd/fc"
+	"fcd/sign"
 	"fcd/store"
 )
 
@@ -122,5 +130,65 @@ fcd_api_requests_total{operation="Unknown",status="403"} 1
 `
 	if err := testutil.GatherAndCompare(s.metrics, strings.NewReader(want), "fcd_api_requests_total"); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAClientThatGoesAwayIsNoFault(t *testing.T) {
+	seen, logs := observer.New(zap.InfoLevel)
+	var h http.Handler
+	s := start(t, func(o *api.Options) {
+		o.Log = zap.New(seen)
+		o.Invoker = invoker(func(ctx context.Context, _ fc.Call) (fc.Result, error) {
+			<-ctx.Done()
+			return fc.Result{}, ctx.Err()
+		})
+		var err error
+		if h, err = api.New(api.Options{Store: o.Store, Catalog: o.Catalog, Packages: o.Packages, Invoker: o.Invoker, Keys: o.Keys,
+			Policy: o.Policy, Triggers: o.Triggers, Region: region, AccountID: account, ExternalURL: o.ExternalURL, Log: o.Log}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	r := httptest.NewRequestWithContext(ctx, "POST", s.url+base+"/services/demo/functions/resize/invocations", strings.NewReader("x"))
+	sign.SignFC(r, rootKey, rootSecret, "", time.Now())
+	cancel()
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	if logs.Len() != 0 {
+		t.Errorf("logged %v", logs.All())
+	}
+}
+
+func TestFaultsAreLoggedWithTheirCauseAndAnsweredWithout(t *testing.T) {
+	seen, logs := observer.New(zap.InfoLevel)
+	s := start(t, func(o *api.Options) { o.Log = zap.New(seen) })
+	s.demo()
+	a := s.do("POST", "/services/demo/functions/resize/invocations", "broken")
+	if strings.Contains(a.body, io.ErrUnexpectedEOF.Error()) {
+		t.Errorf("the cause is told: %s", a.body)
+	}
+	entries := logs.FilterField(zap.String("requestId", a.header.Get("X-Fc-Request-Id"))).All()
+	if len(entries) != 1 || !strings.Contains(fmt.Sprint(entries[0].ContextMap()["error"]), io.ErrUnexpectedEOF.Error()) {
+		t.Errorf("logged %v", entries)
+	}
+}
+
+func BenchmarkInvoke(b *testing.B) {
+	s := start(b)
+	s.demo()
+	h, err := api.New(api.Options{Store: s.store, Catalog: s.catalog, Packages: s.options.Packages, Invoker: s.options.Invoker,
+		Keys: keys{}, Policy: s.policy, Triggers: kinds{}, Region: region, AccountID: account, ExternalURL: s.options.ExternalURL})
+	if err != nil {
+		b.Fatal(err)
+	}
+	event := bytes.Repeat([]byte("x"), 1024)
+	b.ReportAllocs()
+	for b.Loop() {
+		r := httptest.NewRequest("POST", s.url+base+"/services/demo/functions/resize/invocations", bytes.NewReader(event))
+		sign.SignFC(r, rootKey, rootSecret, "", time.Now())
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != 200 {
+			b.Fatal(w.Body)
+		}
 	}
 }

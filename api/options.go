@@ -67,7 +67,7 @@ type Catalog interface {
 type Packages interface {
 	// Put keeps a package that is safe to unpack; anything else is InvalidArgument.
 	Put(context.Context, io.Reader) (packages.Package, error)
-	// Open gives the bytes of a package and their number.
+	// Open gives the bytes of a package and their number; fs.ErrNotExist if there is no such package.
 	Open(sha256 string) (io.ReadSeekCloser, int64, error)
 }
 

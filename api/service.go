@@ -33,9 +33,9 @@ type logConfigBody struct {
 }
 
 type vpcBody struct {
-	VPCID           *string  `json:"vpcId"`
-	VSwitchIDs      []string `json:"vSwitchIds"`
-	SecurityGroupID *string  `json:"securityGroupId"`
+	VPCID           *string   `json:"vpcId"`
+	VSwitchIDs      []*string `json:"vSwitchIds"`
+	SecurityGroupID *string   `json:"securityGroupId"`
 }
 
 type nasBody struct {
@@ -82,10 +82,16 @@ func (b *serviceBody) applyTracing(s *fc.Service) error {
 
 // config is nil for the form that clients send for "none".
 func (v *vpcBody) config() *fc.VPCConfig {
-	if value(v.VPCID) == "" && len(v.VSwitchIDs) == 0 && value(v.SecurityGroupID) == "" {
+	var switches []string
+	for _, id := range v.VSwitchIDs {
+		if id != nil {
+			switches = append(switches, *id)
+		}
+	}
+	if value(v.VPCID) == "" && len(switches) == 0 && value(v.SecurityGroupID) == "" {
 		return nil
 	}
-	return &fc.VPCConfig{VPCID: value(v.VPCID), VSwitchIDs: v.VSwitchIDs, SecurityGroupID: value(v.SecurityGroupID)}
+	return &fc.VPCConfig{VPCID: value(v.VPCID), VSwitchIDs: switches, SecurityGroupID: value(v.SecurityGroupID)}
 }
 
 // config is nil for the form that clients send for "none".
@@ -105,6 +111,14 @@ func set[T any](field, sent *T) {
 func value[T any](p *T) (v T) {
 	set(&v, p)
 	return v
+}
+
+// checked is apply and a check of the outcome.
+func (b *serviceBody) checked(s *fc.Service) error {
+	if err := b.apply(s); err != nil {
+		return err
+	}
+	return s.Validate()
 }
 
 // serviceView is what a client reads. Everything is there even when it is empty: clients look into it unchecked.
@@ -143,7 +157,7 @@ func (a *API) createService(c *call) (answer, error) {
 	}
 	svc := &fc.Service{Name: value(body.ServiceName), ID: uuid.NewString(), InternetAccess: true, CreatedTime: a.now()}
 	svc.LastModifiedTime = svc.CreatedTime
-	if err := a.checkService(c, &body, svc); err != nil {
+	if err := body.checked(svc); err != nil {
 		return answer{}, err
 	}
 	if err := a.authorize(c, a.serviceARN(fc.FunctionRef{Service: svc.Name})); err != nil {
@@ -181,7 +195,7 @@ func (a *API) updateService(c *call) (answer, error) {
 	}
 	// The fields that were sent are checked before the service is looked for, with the others at their defaults.
 	probe := &fc.Service{Name: c.params.service}
-	if err := a.checkService(c, &body, probe); err != nil {
+	if err := body.checked(probe); err != nil {
 		return answer{}, err
 	}
 	if err := a.checkServiceNeeds(c, &body, probe); err != nil {
@@ -200,7 +214,7 @@ func (a *API) updateService(c *call) (answer, error) {
 		changed := *old
 		svc = &changed
 		svc.LastModifiedTime = a.now()
-		if err := a.checkService(c, &body, svc); err != nil {
+		if err := body.checked(svc); err != nil {
 			return store.Batch{}, err
 		}
 		return store.Batch{Puts: []store.Put{{Key: key, Value: catalog.Encode(svc), If: rev}}}, nil
@@ -209,14 +223,6 @@ func (a *API) updateService(c *call) (answer, error) {
 		return answer{}, err
 	}
 	return resource(viewService(svc), fc.ETag(key, int64(done.Revs[0])))
-}
-
-// checkService applies the body and checks the outcome.
-func (a *API) checkService(_ *call, body *serviceBody, svc *fc.Service) error {
-	if err := body.apply(svc); err != nil {
-		return err
-	}
-	return svc.Validate()
 }
 
 // checkServiceNeeds checks what the fields that were sent refer to: the caller may hand over the role, the logstore is

@@ -31,7 +31,7 @@ func TestUpdatesChangeWhatIsSent(t *testing.T) {
 		{"internetAccess", svc, `{"internetAccess":true}`, m{"internetAccess": true}},
 		{"an empty log configuration clears it", svc, `{"logConfig":{"project":"","logstore":""}}`, m{"logConfig": m{"project": "", "logstore": ""}}},
 		{"the empty network is none", svc, `{"vpcConfig":{"vpcId":"","vSwitchIds":[],"securityGroupId":""}}`, m{"vpcConfig": noVPC}},
-		{"a network is replaced whole", svc, `{"vpcConfig":{"VpcId":"v2","VSwitchIds":["s2","s3"],"securityGroupId":"g2"}}`,
+		{"a network is replaced whole", svc, `{"vpcConfig":{"VpcId":"v2","VSwitchIds":["s2",null,"s3"],"securityGroupId":"g2"}}`,
 			m{"vpcConfig": m{"vpcId": "v2", "vSwitchIds": []any{"s2", "s3"}, "securityGroupId": "g2"}}},
 		{"the empty file system is none", svc, `{"nasConfig":{"userId":-1,"groupId":-1,"mountPoints":[]}}`, m{"nasConfig": noNAS}},
 		{"a file system in upper camel", svc, `{"nasConfig":{"UserId":5,"GroupId":6,"MountPoints":[{"ServerAddr":"a","MountDir":"/b"}]}}`,
