@@ -4,11 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/cgroups"
 	"golang.org/x/sys/unix"
+
+	"fcd/invoker/sandbox"
 )
 
 func TestTheDaemonFindsItsCgroups(t *testing.T) {
@@ -100,5 +105,47 @@ func TestTheTreeOfVersion2NeedsDelegatedControllers(t *testing.T) {
 	}
 	if got := tree.missing["memory"]; !strings.Contains(got, "not delegated") {
 		t.Errorf("memory: %q", got)
+	}
+}
+
+// Plain files stand in for a cgroup of version 2; what is compared is what the kernel would be told and has told.
+func TestVersion2IsToldTheLimitsAndReadBack(t *testing.T) {
+	cgroups.TestMode = true
+	defer func() { cgroups.TestMode = false }()
+	dir := t.TempDir()
+	for name, data := range map[string]string{
+		"cgroup.controllers": "cpu memory pids\n", "memory.current": "1048576\n", "memory.peak": "73400320\n",
+		"memory.events": "low 0\noom 1\noom_kill 2\n", "cpu.stat": "usage_usec 1500\nuser_usec 1000\n", "memory.oom.group": "0\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g := &cgroup{tree: &cgroupTree{v2: true}, unified: dir}
+	if err := g.open(); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.setLimits(sandbox.Limits{MemoryMB: 128, CPUMilli: 250, Pids: 64}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"memory.max": "134217728", "memory.swap.max": "0", "memory.oom.group": "1", "pids.max": "64", "cpu.max": "25000 100000",
+	} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if got := strings.TrimSpace(string(data)); got != want {
+			t.Errorf("%s holds %q, want %q (%v)", name, got, want, err)
+		}
+	}
+	got, err := g.usage()
+	want := sandbox.Usage{PeakMemoryBytes: 70 * megabyte, CPU: 1500 * time.Microsecond, OOMKills: 2}
+	if err != nil || got != want {
+		t.Errorf("usage %+v, %v, want %+v", got, err, want)
+	}
+	// A limit that the kernel rounds or ignores is an error.
+	if err := os.WriteFile(filepath.Join(dir, "memory.max"), []byte("max\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.verify(128*megabyte, 0, 64); err == nil || !strings.Contains(err.Error(), "did not take") {
+		t.Errorf("error %v", err)
 	}
 }

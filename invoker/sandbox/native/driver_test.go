@@ -280,3 +280,40 @@ func TestLimitsCanChangeWhileAnInstanceRuns(t *testing.T) {
 		}
 	}
 }
+
+func TestARuntimeCanHaveARootDirectoryOfItsOwn(t *testing.T) {
+	root := publicDir(t)
+	if err := os.MkdirAll(filepath.Join(root, "etc", "sub"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string]string{"etc/passwd": "the root's own", "etc/release": "1", "etc/sub/x": "2", "outside": "3"} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, to := range map[string]string{"usr": "/usr", "bin": "usr/bin", "lib": "usr/lib", "lib64": "usr/lib64", "etc/link": "release"} {
+		if err := os.Symlink(to, filepath.Join(root, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const script = `import os; e = sorted(os.listdir("/etc")); print(e, open("/etc/link").read(), open("/etc/sub/x").read(), open("/etc/passwd").read()[:2], os.path.exists("/outside"))`
+	d := open(t, Options{})
+	defer d.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	_, err = d.Start(context.Background(), sandbox.Spec{
+		ID: "rooted", Root: root, Path: "/usr/bin/python3", Args: []string{"python3", "-I", "-c", script},
+		Stdout: w, Stderr: w, Limits: sandbox.Limits{MemoryMB: 128},
+	})
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, _ := io.ReadAll(r)
+	if want := "['group', 'hosts', 'link', 'passwd', 'release', 'sub'] 1 2 fc False\n"; string(out) != want {
+		t.Errorf("output %s", out)
+	}
+}

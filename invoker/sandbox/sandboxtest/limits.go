@@ -203,13 +203,15 @@ answer("ready")`,
 def bye(*_):
     os.write(1, b"bye "); os._exit(0)
 signal.signal(signal.SIGTERM, bye)
-kids = []
+kids, (there, here) = [], os.pipe()
 for _ in range(2):
     pid = os.fork()
     if pid == 0:
         os.setsid()
+        os.write(here, b"x") # a signal before this would be lost to Python's fork
         while True: time.sleep(1)
     kids.append(pid)
+    os.read(there, 1)
 signal.signal(signal.SIGTERM, lambda *_: [os.waitpid(k, 0) for k in kids] and os._exit(3))
 answer("ready")
 while True: time.sleep(1)`, nil)
