@@ -33,28 +33,31 @@ type cgroup struct {
 }
 
 // newCgroup makes the cgroup of an instance, with its limits.
-func (t *cgroupTree) newCgroup(id string, limits sandbox.Limits) (_ *cgroup, err error) {
+func (t *cgroupTree) newCgroup(id string, limits sandbox.Limits) (*cgroup, error) {
 	g := &cgroup{tree: t, v1: map[string]string{}}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, g.destroy())
-		}
-	}()
 	for c, parent := range t.v1 {
 		g.v1[c] = filepath.Join(parent, instancePrefix+id)
 	}
 	if t.unified != "" {
 		g.unified = filepath.Join(t.unified, instancePrefix+id)
 	}
+	if err := g.build(limits); err != nil {
+		return nil, errors.Join(fmt.Errorf("cgroup: %w", err), g.destroy())
+	}
+	return g, nil
+}
+
+// build makes the directories and sets the limits.
+func (g *cgroup) build(limits sandbox.Limits) error {
 	for _, d := range g.dirs() {
 		if err := os.Mkdir(d, 0o755); err != nil {
-			return g, fmt.Errorf("cgroup of instance %s: %w", id, err)
+			return err
 		}
 	}
 	if err := g.open(); err != nil {
-		return g, fmt.Errorf("cgroup of instance %s: %w", id, err)
+		return err
 	}
-	return g, g.setLimits(limits)
+	return g.setLimits(limits)
 }
 
 // open makes the library's manager and the files that stay open.
@@ -170,86 +173,6 @@ func (g *cgroup) verify(memory, quota, pids int64) error {
 		check("pids", "pids.max", "pids.max", pids))
 }
 
-// usage reads what the instance used so far.
-func (g *cgroup) usage() (sandbox.Usage, error) {
-	var u sandbox.Usage
-	kills, err := g.oomKills()
-	if err != nil {
-		return u, err
-	}
-	u.OOMKills = kills
-	if g.tree.v2 {
-		err = g.usageV2(&u)
-	} else {
-		err = g.usageV1(&u)
-	}
-	return u, err
-}
-
-func (g *cgroup) usageV1(u *sandbox.Usage) (err error) {
-	if u.PeakMemoryBytes, err = readInt(filepath.Join(g.v1["memory"], "memory.max_usage_in_bytes")); err != nil {
-		return err
-	}
-	if dir := g.v1["cpuacct"]; dir != "" {
-		ns, err := readInt(filepath.Join(dir, "cpuacct.usage"))
-		u.CPU = time.Duration(ns)
-		return err
-	}
-	return nil
-}
-
-func (g *cgroup) usageV2(u *sandbox.Usage) (err error) {
-	if g.peak != nil {
-		var b [32]byte
-		n, err := g.peak.ReadAt(b[:], 0)
-		if n == 0 {
-			return err
-		}
-		if u.PeakMemoryBytes, err = strconv.ParseInt(strings.TrimSpace(string(b[:n])), 10, 64); err != nil {
-			return err
-		}
-	} else if u.PeakMemoryBytes, err = readInt(filepath.Join(g.unified, "memory.peak")); err != nil {
-		u.PeakMemoryBytes, err = readInt(filepath.Join(g.unified, "memory.current"))
-		if err != nil {
-			return err
-		}
-	}
-	stat, err := os.ReadFile(filepath.Join(g.unified, "cpu.stat"))
-	if err != nil {
-		return err
-	}
-	for line := range strings.Lines(string(stat)) {
-		if value, ok := strings.CutPrefix(line, "usage_usec "); ok {
-			us, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
-			u.CPU = time.Duration(us) * time.Microsecond
-			return err
-		}
-	}
-	return nil
-}
-
-func (g *cgroup) oomKills() (int64, error) {
-	n, err := g.manager.OOMKillCount()
-	if err != nil {
-		return 0, fmt.Errorf("out-of-memory kills: %w", err)
-	}
-	return int64(n), nil
-}
-
-// resetPeak begins a new peak.
-func (g *cgroup) resetPeak() error {
-	if !g.tree.v2 {
-		return os.WriteFile(filepath.Join(g.v1["memory"], "memory.max_usage_in_bytes"), []byte("0"), 0)
-	}
-	if g.peak == nil {
-		return sandbox.ErrNotSupported
-	}
-	if _, err := g.peak.WriteAt([]byte("reset"), 0); err != nil {
-		return fmt.Errorf("%w: memory.peak cannot be reset before Linux 6.12 (%w)", sandbox.ErrNotSupported, err)
-	}
-	return nil
-}
-
 // kill sends SIGKILL to every process of the cgroup at once, where the kernel can.
 func (g *cgroup) kill() {
 	if g.unified != "" {
@@ -294,12 +217,4 @@ func (g *cgroup) oomEvents() (*os.File, error) {
 		return nil, errors.Join(err, events.Close())
 	}
 	return events, nil
-}
-
-func readInt(path string) (int64, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
 }

@@ -93,7 +93,7 @@ func (t *cgroupTree) openV2(own, name string) {
 	}
 	dir := filepath.Join(base, name)
 	if err := enableControllers(base); err != nil {
-		t.missAll(err)
+		t.missAll(errors.Join(err, returnTo(base)))
 		return
 	}
 	if err := mkdir(dir); err != nil {
@@ -130,6 +130,14 @@ func leaveToChild(dir string) error {
 		return errors.Join(err, os.Remove(child))
 	}
 	return nil
+}
+
+// returnTo undoes leaveToChild.
+func returnTo(dir string) error {
+	if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte("0"), 0); err != nil {
+		return err
+	}
+	return os.Remove(filepath.Join(dir, "daemon"))
 }
 
 // enableControllers hands to the children what the cgroup has of what we need.

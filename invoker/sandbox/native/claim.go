@@ -2,7 +2,6 @@ package native
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -66,6 +65,3 @@ func (i *Instance) showCode(codeDir string) error {
 		return nil
 	})
 }
-
-// errNoClaim wraps why the trial of a claim did not work.
-var errNoClaim = errors.New("a claimed instance does not see the code")

@@ -21,6 +21,9 @@ const probeTimeout = 10 * time.Second
 // probeProgram is what the trial runs: something that every Linux has and that stays.
 const probeProgram = "/usr/bin/sleep"
 
+// errNoClaim is why the trial of a claim did not work.
+var errNoClaim = errors.New("a claimed instance does not see its code read-only")
+
 // Probe starts a real instance, claims it and looks at the result from outside. The error tells an operator what stands
 // in the way of running at all; Caps.Missing what is there only in part.
 func (d *Driver) Probe() (sandbox.Caps, error) {
@@ -93,7 +96,7 @@ func (d *Driver) probeClaim(ctx context.Context, i *Instance) error {
 		return fmt.Errorf("%w: %w", errNoClaim, err)
 	}
 	if st.Flags&unix.ST_RDONLY == 0 {
-		return fmt.Errorf("%w: it is writable", errNoClaim)
+		return errNoClaim
 	}
 	return nil
 }

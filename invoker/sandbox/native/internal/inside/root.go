@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 // staging is where the new root is mounted until it becomes the root. Every host has it; what it hides is opened before.
@@ -15,26 +14,26 @@ const staging = "/tmp"
 
 // buildRoot makes a new root out of the plan's steps and moves into it.
 func buildRoot(p *Plan) error {
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
 	trees, err := openTrees(p.Steps)
 	if err != nil {
 		return err
 	}
-	if err := unix.Mount("tmpfs", staging, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "size=1m,mode=0755"); err != nil {
+	if err := syscall.Mount("tmpfs", staging, "tmpfs", syscall.MS_NOSUID|syscall.MS_NODEV, "size=1m,mode=0755"); err != nil {
 		return fmt.Errorf("mount the new root: %w", err)
 	}
-	if err := unix.Chdir(staging); err != nil {
+	if err := syscall.Chdir(staging); err != nil {
 		return fmt.Errorf("enter the new root: %w", err)
 	}
-	unix.Umask(0)
+	syscall.Umask(0)
 	for i, s := range p.Steps {
 		if err := step(s, trees[i]); err != nil {
 			return fmt.Errorf("%s %s: %w", s.Op, s.Target, err)
 		}
 	}
-	unix.Umask(0o022)
+	syscall.Umask(0o022)
 	return pivot()
 }
 
@@ -58,12 +57,11 @@ func openTrees(steps []Step) ([]int, error) {
 
 // detached clones the mount at path with all below it and restricts the clone.
 func detached(path string, attr uint64) (int, error) {
-	fd, err := unix.OpenTree(unix.AT_FDCWD, path,
-		unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+	fd, err := openTree(path, openTreeClone|syscall.O_CLOEXEC|atRecursive)
 	if err != nil || attr == 0 {
 		return fd, err
 	}
-	err = unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: attr})
+	err = mountSetattr(fd, "", atEmptyPath|atRecursive, attr)
 	return fd, err
 }
 
@@ -74,7 +72,7 @@ func step(s Step, tree int) error {
 	case OpFile:
 		return writeFile(s)
 	case OpLink:
-		return unix.Symlink(s.Source, s.Target)
+		return syscall.Symlink(s.Source, s.Target)
 	case OpBind:
 		if err := makeTarget(s.Target, tree); err != nil {
 			return err
@@ -89,40 +87,40 @@ func step(s Step, tree int) error {
 		}
 		return attach(fd, s.Target)
 	case OpTmpfs:
-		err := unix.Mount("tmpfs", s.Target, "tmpfs", mountFlags(s.Attr), s.Data)
+		err := syscall.Mount("tmpfs", s.Target, "tmpfs", mountFlags(s.Attr), s.Data)
 		if s.Optional {
 			return ifPresent(err)
 		}
 		return err
 	case OpProc:
-		return unix.Mount("proc", s.Target, "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+		return syscall.Mount("proc", s.Target, "proc", syscall.MS_NOSUID|syscall.MS_NODEV|syscall.MS_NOEXEC, "")
 	default:
 		return fmt.Errorf("unknown step %q", s.Op)
 	}
 }
 
 func attach(tree int, target string) error {
-	defer unix.Close(tree)
-	return unix.MoveMount(tree, "", unix.AT_FDCWD, target, unix.MOVE_MOUNT_F_EMPTY_PATH)
+	defer syscall.Close(tree)
+	return moveMount(tree, target)
 }
 
 // ifPresent forgives the absence of what a step is about.
 func ifPresent(err error) error {
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+	if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ENOTDIR) {
 		return nil
 	}
 	return err
 }
 
 func mkdirAll(path string, mode uint32) error {
-	err := unix.Mkdir(path, mode)
-	if err == unix.ENOENT {
+	err := syscall.Mkdir(path, mode)
+	if err == syscall.ENOENT {
 		if err := mkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
-		err = unix.Mkdir(path, mode)
+		err = syscall.Mkdir(path, mode)
 	}
-	if err == unix.EEXIST {
+	if err == syscall.EEXIST {
 		return nil
 	}
 	return err
@@ -134,29 +132,29 @@ func writeFile(s Step) error {
 
 // makeTarget makes what the tree is mounted on: a directory for a directory, else an empty file.
 func makeTarget(target string, tree int) error {
-	var st unix.Stat_t
-	if err := unix.Fstat(tree, &st); err != nil {
+	var st syscall.Stat_t
+	if err := syscall.Fstat(tree, &st); err != nil {
 		return err
 	}
-	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+	if st.Mode&syscall.S_IFMT == syscall.S_IFDIR {
 		return mkdirAll(target, 0o755)
 	}
 	if err := mkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return err
 	}
-	fd, err := unix.Open(target, unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, 0o444)
+	fd, err := syscall.Open(target, syscall.O_CREAT|syscall.O_WRONLY|syscall.O_CLOEXEC, 0o444)
 	if err != nil {
 		return err
 	}
-	return unix.Close(fd)
+	return syscall.Close(fd)
 }
 
 // mountFlags turns mount attributes into the flags of the older mount call.
 func mountFlags(attr uint64) uintptr {
 	var flags uintptr
 	for a, f := range map[uint64]uintptr{
-		unix.MOUNT_ATTR_RDONLY: unix.MS_RDONLY, unix.MOUNT_ATTR_NOSUID: unix.MS_NOSUID,
-		unix.MOUNT_ATTR_NODEV: unix.MS_NODEV, unix.MOUNT_ATTR_NOEXEC: unix.MS_NOEXEC,
+		mountAttrRdonly: syscall.MS_RDONLY, mountAttrNosuid: syscall.MS_NOSUID,
+		mountAttrNodev: syscall.MS_NODEV, mountAttrNoexec: syscall.MS_NOEXEC,
 	} {
 		if attr&a != 0 {
 			flags |= f
@@ -167,17 +165,16 @@ func mountFlags(attr uint64) uintptr {
 
 // pivot makes the working directory the root, forgets the old one and seals the new one.
 func pivot() error {
-	if err := unix.PivotRoot(".", "."); err != nil {
+	if err := syscall.PivotRoot(".", "."); err != nil {
 		return fmt.Errorf("pivot_root: %w", err)
 	}
-	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
+	if err := syscall.Unmount(".", syscall.MNT_DETACH); err != nil {
 		return fmt.Errorf("detach the old root: %w", err)
 	}
-	if err := unix.Chdir("/"); err != nil {
+	if err := syscall.Chdir("/"); err != nil {
 		return fmt.Errorf("enter /: %w", err)
 	}
-	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
-	if err := unix.MountSetattr(unix.AT_FDCWD, "/", 0, attr); err != nil {
+	if err := mountSetattr(atFDCWD, "/", 0, mountAttrRdonly); err != nil {
 		return fmt.Errorf("make / read-only: %w", err)
 	}
 	return nil
@@ -185,21 +182,19 @@ func pivot() error {
 
 // loopbackUp sets lo up, the only interface of a new network namespace.
 func loopbackUp() error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
+	defer syscall.Close(fd)
 	// struct ifreq: 16 bytes of name, then a union of 24 bytes that begins with the flags.
 	var req struct {
-		name  [unix.IFNAMSIZ]byte
+		name  [syscall.IFNAMSIZ]byte
 		flags uint16
 		_     [22]byte
 	}
 	copy(req.name[:], "lo")
-	req.flags = unix.IFF_UP
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCSIFFLAGS, uintptr(unsafe.Pointer(&req))); errno != 0 {
-		return errno
-	}
-	return nil
+	req.flags = syscall.IFF_UP
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), syscall.SIOCSIFFLAGS, uintptr(unsafe.Pointer(&req)))
+	return asError(errno)
 }
