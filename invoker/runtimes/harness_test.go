@@ -84,10 +84,11 @@ type line struct {
 
 // logPipe reads one log pipe.
 type logPipe struct {
-	mu    sync.Mutex
-	lines []line
-	ended map[string]chan struct{} // by request id, closed at its end fence
-	raw   bytes.Buffer
+	mu      sync.Mutex
+	lines   []line
+	ended   map[string]chan struct{} // by request id, closed at its end fence
+	changed chan struct{}            // closed and replaced at every line
+	done    chan struct{}            // closed at the end of the pipe
 }
 
 func (p *logPipe) end(id string) chan struct{} {
@@ -101,6 +102,7 @@ func (p *logPipe) end(id string) chan struct{} {
 
 // read splits what comes into lines. It is as simple as a test allows; the daemon's own is bounded.
 func (p *logPipe) read(r io.Reader, token frame.Token) {
+	defer close(p.done)
 	var rest, text []byte
 	var id string
 	var late bool
@@ -108,6 +110,8 @@ func (p *logPipe) read(r io.Reader, token frame.Token) {
 		if len(text) > 0 {
 			p.mu.Lock()
 			p.lines = append(p.lines, line{id, strings.TrimSuffix(string(text), "\n"), late})
+			close(p.changed)
+			p.changed = make(chan struct{})
 			p.mu.Unlock()
 			text = nil
 		}
@@ -220,7 +224,7 @@ func (p *process) run(env []string) {
 	}
 	p.frameIn, p.w = ends[0][1], frame.NewWriter(ends[0][1])
 	for i := range p.logs {
-		p.logs[i] = &logPipe{ended: map[string]chan struct{}{}}
+		p.logs[i] = &logPipe{ended: map[string]chan struct{}{}, changed: make(chan struct{}), done: make(chan struct{})}
 		pipe := ends[2+i][0]
 		p.wg.Go(func() { p.logs[i].read(pipe, p.token); pipe.Close() })
 	}
@@ -318,7 +322,7 @@ func (p *process) lines(id string) []string {
 	for _, l := range p.logs {
 		select {
 		case <-l.end(id):
-		case <-p.gone:
+		case <-l.done:
 		case <-time.After(patience):
 			p.t.Fatalf("no end fence of %s; log so far: %+v", id, p.allLines())
 		}
@@ -351,3 +355,23 @@ func (p *process) allLines() []line {
 
 // generic makes a text comparable: the code folder is called /code.
 func (p *process) generic(text string) string { return strings.ReplaceAll(text, p.code, "/code") }
+
+// await waits until a line that contains text has come.
+func (l *logPipe) await(t testing.TB, text string) {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
+		l.mu.Lock()
+		found := strings.Contains(fmt.Sprint(l.lines), text)
+		changed := l.changed
+		l.mu.Unlock()
+		if found {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			t.Fatalf("no line with %q", text)
+		}
+	}
+}

@@ -300,6 +300,7 @@
   function bind(h) {
     fence = makeFences(h.token);
     delete h.token;
+    ahead.fill(0, 0, from); // HELLO is not to be seen through Buffer's prototype
     hello = h;
     bracket = h.logStyle === 'bracket';
     Object.keys(h.env || {}).forEach(function (key) { process.env[key] = h.env[key]; });
