@@ -43,7 +43,7 @@ func (d *plainDriver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Ins
 		mode = "serve"
 	}
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(spec.Env, childVariable+"="+mode)
+	cmd.Env = append(spec.Env, childVariable+"="+mode, "GORACE=atexit_sleep_ms=0")
 	cmd.Stdout, cmd.Stderr = spec.Stdout, spec.Stderr
 	cmd.ExtraFiles = []*os.File{spec.FrameIn, spec.FrameOut}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

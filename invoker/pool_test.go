@@ -95,16 +95,16 @@ func TestACancelledCallLeavesTheQueue(t *testing.T) {
 }
 
 func TestTheBudgetOfAllFunctions(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.MaxMemoryMB, o.MaxWait = 300, 100*time.Millisecond })
+	w := newWorld(t, func(o *Options) { o.MaxMemoryMB, o.MaxWait = 300, 500*time.Millisecond })
 	a, b, c := w.functions.set("a", nil), w.functions.set("b", nil), w.functions.set("c", nil)
 	w.call(t, a, "echo")
 	w.call(t, b, "echo")
 	w.call(t, a, "echo") // so b is the least recently used
-	done := w.running(t, c, "c", "sleep 300ms")
+	done := w.running(t, c, "c", "sleep 1500ms")
 	if res := w.call(t, a, "calls"); res.Cold {
 		t.Error("the instance of a was retired, that of b was used longer ago")
 	}
-	busy := w.running(t, a, "a", "sleep 300ms")
+	busy := w.running(t, a, "a", "sleep 1500ms")
 	if _, err := w.Invoke(context.Background(), fc.Call{RequestID: "r", Ref: b}); codeOf(err) != fc.ResourceThrottled {
 		t.Errorf("no room: %v", err)
 	}
