@@ -132,7 +132,9 @@ func (c *call) writeError(e *Error) {
 }
 
 // xml answers 200 with a document.
-func (c *call) xml(v any) error {
+func (c *call) xml(v any) error { return c.xmlStatus(http.StatusOK, v) }
+
+func (c *call) xmlStatus(status int, v any) error {
 	doc, err := xml.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encode answer: %w", err)
@@ -140,7 +142,7 @@ func (c *call) xml(v any) error {
 	h := c.w.Header()
 	h.Set("Content-Type", "application/xml")
 	h.Set("Content-Length", strconv.Itoa(len(xml.Header)+len(doc)))
-	c.w.WriteHeader(http.StatusOK)
+	c.w.WriteHeader(status)
 	io.WriteString(c.w, xml.Header)
 	c.w.Write(doc)
 	return nil

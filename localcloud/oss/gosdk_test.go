@@ -75,7 +75,7 @@ func roundTrip(t *testing.T, c *sdk.Client) {
 	if diff := cmp.Diff(want, listAllV2(t, b)); diff != "" {
 		t.Errorf("listing, version 2 (-want +got):\n%s", diff)
 	}
-	multipart(t, b)
+	transferFile(t, b)
 	must(t, b.DeleteObject("a b+c"))
 	ok, err := b.IsObjectExist("a b+c")
 	must(t, err)
@@ -130,8 +130,8 @@ func listAllV2(t testing.TB, b *sdk.Bucket) (keys []string) {
 	}
 }
 
-// multipart uploads and downloads a file by the SDK's own parallel transfer.
-func multipart(t *testing.T, b *sdk.Bucket) {
+// transferFile uploads and downloads a file by the SDK's own parallel transfer.
+func transferFile(t *testing.T, b *sdk.Bucket) {
 	t.Helper()
 	data := randomBytes(1<<20 + 17)
 	from, to := filepath.Join(t.TempDir(), "from"), filepath.Join(t.TempDir(), "to")

@@ -44,6 +44,7 @@ var operations = map[route]*operation{
 	{onBucket, "PUT", "acl"}:        {name: "PutBucketAcl", action: "oss:PutBucketAcl", serve: (*call).putBucketACL},
 	{onBucket, "GET", "stat"}:       {name: "GetBucketStat", action: "oss:GetBucketStat", serve: (*call).bucketStat},
 	{onBucket, "GET", "uploads"}:    {name: "ListMultipartUploads", action: "oss:ListMultipartUploads", serve: (*call).listUploads},
+	{onBucket, "POST", ""}:          {name: "PostObject", ownAuth: true, serve: (*call).postObject},
 	{onBucket, "POST", "delete"}:    {name: "DeleteMultipleObjects", serve: (*call).deleteMany},
 
 	{onObject, "PUT", ""}:            {name: "PutObject", action: "oss:PutObject", serve: (*call).putObject},
@@ -58,6 +59,13 @@ var operations = map[route]*operation{
 	{onObject, "DELETE", "uploadId"}: {name: "AbortMultipartUpload", action: "oss:AbortMultipartUpload", serve: (*call).abortUpload},
 	{onObject, "GET", "objectMeta"}:  {name: "GetObjectMeta", action: "oss:GetObject", serve: (*call).objectMeta},
 	{onObject, "HEAD", "objectMeta"}: {name: "GetObjectMeta", action: "oss:GetObject", serve: (*call).objectMeta},
+	{onObject, "GET", "acl"}:         {name: "GetObjectAcl", action: "oss:GetObjectAcl", serve: (*call).objectACL},
+	{onObject, "PUT", "acl"}:         {name: "PutObjectAcl", action: "oss:PutObjectAcl", serve: (*call).putObjectACL},
+	{onObject, "GET", "symlink"}:     {name: "GetSymlink", action: "oss:GetObject", serve: (*call).getSymlink},
+	{onObject, "PUT", "symlink"}:     {name: "PutSymlink", action: "oss:PutObject", serve: (*call).putSymlink},
+	{onObject, "GET", "tagging"}:     {name: "GetObjectTagging", action: "oss:GetObjectTagging", serve: (*call).tagging},
+	{onObject, "PUT", "tagging"}:     {name: "PutObjectTagging", action: "oss:PutObjectTagging", serve: (*call).putTagging},
+	{onObject, "DELETE", "tagging"}:  {name: "DeleteObjectTagging", action: "oss:DeleteObjectTagging", serve: (*call).deleteTagging},
 }
 
 var (

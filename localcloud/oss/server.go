@@ -148,9 +148,8 @@ func (s *Server) namesChanged() {
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := newCall(s, w, r)
-	err := c.serve()
-	if err != nil {
+	defer s.metrics.observe(c)
+	if err := c.serve(); err != nil {
 		c.fail(err)
 	}
-	s.metrics.observe(c)
 }
