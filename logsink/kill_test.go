@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -128,6 +129,7 @@ func runAndKill(t *testing.T, dir string, sink *sinktest.Memory, next int, at fu
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
+		io.Copy(io.Discard, req.Body) // only then does the server notice a client that has gone
 		if at(batch, false) {
 			once.Do(func() { close(kill) })
 			<-req.Context().Done()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	sdk "github.com/aliyun/aliyun-log-go-sdk"
 
@@ -19,20 +20,13 @@ func classify(err error) error {
 	if errors.As(err, &api) {
 		return &logsink.Error{Class: classOf(int(api.HTTPCode), api.Code), Code: api.Code, Err: describe(api)}
 	}
-	var bad *sdk.BadResponseError
-	if errors.As(err, &bad) {
-		return &logsink.Error{
-			Class: classOf(bad.HTTPCode, ""),
-			Err:   fmt.Errorf("log service answered status %d with an unreadable body", bad.HTTPCode),
-		}
-	}
 	return &logsink.Error{Class: logsink.Temporary, Err: err}
 }
 
 // describe is the error in one line; the SDK's own text is indented JSON.
 func describe(e *sdk.Error) error {
 	if e.HTTPCode <= 0 {
-		return fmt.Errorf("log service: %s", e.Message)
+		return fmt.Errorf("log service: %s", strings.Join(strings.Fields(e.Message), " ")) // the SDK indents
 	}
 	return fmt.Errorf("log service answered %d %s: %s (request %s)", e.HTTPCode, e.Code, e.Message, e.RequestID)
 }

@@ -55,10 +55,10 @@ type Options struct {
 
 // Sink sends batches to Log Service. Its methods may be called from several goroutines.
 type Sink struct {
-	client *sdk.Client
-	http   *http.Client
-	source string
-	sends  sync.WaitGroup // requests under way, also those that Send no longer waits for
+	client    *sdk.Client
+	transport *http.Transport
+	source    string
+	sends     sync.WaitGroup // requests under way, also those that Send no longer waits for
 }
 
 // New makes a Sink. It does not connect.
@@ -84,13 +84,14 @@ func New(opts Options) (*Sink, error) {
 	if opts.RetryTimeout <= 0 {
 		opts.RetryTimeout = time.Second
 	}
-	s := &Sink{http: httpClient(opts), source: opts.Source}
+	client, transport := httpClient(opts)
+	s := &Sink{transport: transport, source: opts.Source}
 	s.client = &sdk.Client{
 		Endpoint:       opts.Endpoint,
 		UserAgent:      "fcd",
 		RequestTimeOut: opts.RequestTimeout,
 		RetryTimeOut:   max(opts.RetryTimeout, 100*time.Millisecond),
-		HTTPClient:     s.http,
+		HTTPClient:     client,
 		Region:         opts.Region,
 		AuthVersion:    sdk.AuthVersionType(opts.AuthVersion),
 	}
@@ -98,14 +99,14 @@ func New(opts Options) (*Sink, error) {
 	return s, nil
 }
 
-func httpClient(opts Options) *http.Client {
+func httpClient(opts Options) (*http.Client, *http.Transport) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.IdleConnTimeout = 30 * time.Second
 	if opts.Dial != nil {
 		t.Proxy = nil
 		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return opts.Dial(ctx) }
 	}
-	return &http.Client{Transport: t, Timeout: opts.RequestTimeout}
+	return &http.Client{Transport: plainErrors{t}, Timeout: opts.RequestTimeout}, t
 }
 
 // credentials is our source of keys in the SDK's words.
@@ -120,7 +121,7 @@ func (c credentials) GetCredentials() (sdk.Credentials, error) {
 // Close waits for the requests under way, at most RequestTimeout and RetryTimeout together, and ends idle connections.
 func (s *Sink) Close() error {
 	s.sends.Wait()
-	s.http.CloseIdleConnections()
+	s.transport.CloseIdleConnections()
 	return nil
 }
 
