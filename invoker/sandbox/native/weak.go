@@ -74,7 +74,7 @@ func (i *Instance) weakLimits(l sandbox.Limits) error {
 }
 
 // watch adds up the memory of every tree that has no cgroup and ends those above their limit. It sees resident
-// anonymous and shared pages; what is allocated and freed between two looks, and files in /tmp that nobody maps, it
+// anonymous and shared pages, those of several processes once; what is allocated and freed between two looks, and files in /tmp that nobody maps, it
 // does not see.
 type watch struct {
 	stop chan struct{}
@@ -141,7 +141,11 @@ func (w *watch) look() bool {
 	}
 	w.mu.Unlock()
 	for i, limit := range limits {
-		used := residentTree(i.proc.Pid)
+		used := treeBytes(i.proc.Pid, "status", "RssAnon:", "RssShmem:")
+		if used > limit {
+			// Pages that a fork shares were counted once per process. The exact sum is slow, so it is the second look.
+			used = treeBytes(i.proc.Pid, "smaps_rollup", "Pss_Anon:", "Pss_Shmem:")
+		}
 		i.peak.Store(max(i.peak.Load(), used))
 		if used > limit {
 			i.oom.Store(true)
@@ -172,31 +176,34 @@ func descendants(root int) []int {
 	return out
 }
 
-// residentTree adds up the pages of a tree that are its own: anonymous ones and shared memory.
-func residentTree(root int) int64 {
+// treeBytes adds up fields of a file in /proc/PID over a tree.
+func treeBytes(root int, file string, fields ...string) int64 {
 	var sum int64
 	for _, pid := range descendants(root) {
-		sum += statusBytes(pid, "RssAnon:") + statusBytes(pid, "RssShmem:")
+		sum += procBytes(pid, file, fields...)
 	}
 	return sum
 }
 
-// statusBytes reads one field, in kB there, of /proc/PID/status; 0 if the process is gone.
-func statusBytes(pid int, field string) int64 {
-	data, _ := os.ReadFile(procPath(pid, "status"))
+// procBytes adds up fields, in kB there, of a file in /proc/PID; 0 if the process is gone.
+func procBytes(pid int, file string, fields ...string) int64 {
+	var sum int64
+	data, _ := os.ReadFile(procPath(pid, file))
 	for line := range strings.Lines(string(data)) {
-		if value, ok := strings.CutPrefix(line, field); ok {
-			kb, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
-			return kb << 10
+		for _, field := range fields {
+			if value, ok := strings.CutPrefix(line, field); ok {
+				kb, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+				sum += kb << 10
+			}
 		}
 	}
-	return 0
+	return sum
 }
 
 // weakUsage is what /proc tells of an instance: the peak of pid 1, and the processor time of pid 1 and of the children
 // it has waited for.
 func weakUsage(pid int) sandbox.Usage {
-	u := sandbox.Usage{PeakMemoryBytes: statusBytes(pid, "VmHWM:")}
+	u := sandbox.Usage{PeakMemoryBytes: procBytes(pid, "status", "VmHWM:")}
 	data, err := os.ReadFile(procPath(pid, "stat"))
 	if err != nil {
 		return u

@@ -89,7 +89,7 @@ while made < 500:
     except OSError as e: went = errno.errorcode[e.errno]; break
     if pid == 0: time.sleep(600)
     made += 1
-answer(dict(Made=made, Went=went)); wait()`, func(spec *sandbox.Spec) { spec.Limits.Pids = 32 })
+answer(dict(Made=made, Went=went)); wait()`, func(spec *sandbox.Spec) { spec.Limits = sandbox.Limits{MemoryMB: 512, Pids: 32} })
 		waitFor(t, "the bomb", func() bool { return len(processesWith(b.token)) >= 30 })
 		b.input.Close()
 		out, _ := b.finish()
