@@ -40,7 +40,9 @@ type Sandbox struct {
 type Runtime struct {
 	Root       string            `yaml:"root"`
 	Command    []string          `yaml:"command"`
+	Args       []string          `yaml:"args"`
 	Env        map[string]string `yaml:"env"`
+	Fallbacks  []string          `yaml:"fallbacks"`
 	AllowNewer bool              `yaml:"allowNewer"`
 }
 

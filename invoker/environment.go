@@ -29,7 +29,7 @@ func (v *Invoker) spec(ctx context.Context, rt *runtimes.Runtime, b runtimes.Bin
 	return sandbox.Spec{
 		ID: b.InstanceID, Runtime: rt.Name, Root: rt.Root, CodeDir: dir, BootstrapDir: rt.BootstrapDir(),
 		HostsFile: v.opt.HostsFile,
-		Limits:    sandbox.Limits{MemoryMB: f.MemorySizeMB, CPUMilli: v.opt.CPUMilli, Pids: v.opt.Pids},
+		Limits:    sandbox.Limits{MemoryMB: f.MemorySizeMB, CPUMilli: v.cpuMilli(f), Pids: v.opt.Pids},
 		TmpMB:     v.opt.TmpMB, Network: v.network(b.Target.Service),
 		Path: path, Args: args, Env: rt.Environment(b),
 	}, nil
@@ -41,4 +41,12 @@ func (v *Invoker) network(s *fc.Service) sandbox.NetMode {
 		return v.opt.Network
 	}
 	return sandbox.NetNone
+}
+
+// cpuMilli is the processor share of a function: a core at 1024 MB, in proportion below and above.
+func (v *Invoker) cpuMilli(f *fc.Function) int {
+	if !v.opt.CPUShare {
+		return 0
+	}
+	return f.MemorySizeMB * 1000 / 1024
 }

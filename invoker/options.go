@@ -76,10 +76,10 @@ type Options struct {
 	KillGrace    time.Duration // between SIGTERM and SIGKILL after a timeout; 300 ms
 	StopGrace    time.Duration // for the end of an instance whose input was closed; 500 ms
 
-	CPUMilli       int // processor share of an instance in thousandths of a core; 0 = not bounded
-	Pids           int // processes and threads of an instance; 0 = the driver's default
-	TmpMB          int // size of /tmp; 512
-	MaxRecordBytes int // a longer line becomes several records; 32 KiB
+	CPUShare       bool // bound the processor share of an instance by its memory size, a core at 1024 MB
+	Pids           int  // processes and threads of an instance; 0 = the driver's default
+	TmpMB          int  // size of /tmp; 512
+	MaxRecordBytes int  // a longer line becomes several records; 32 KiB
 	Limits         fc.Limits
 
 	Now        func() time.Time // time.Now

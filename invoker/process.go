@@ -58,6 +58,8 @@ func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec) (*process
 		return nil, err
 	}
 	spec.FrameIn, spec.FrameOut, spec.Stdout, spec.Stderr = theirs[0], theirs[1], theirs[2], theirs[3]
+	limits := spec.Limits
+	spec.Limits.CPUMilli = 0 // an interpreter starts at full speed; its share begins with the first request
 	p.sb, err = v.opt.Driver.Start(ctx, spec)
 	closeAll(theirs[:]...)
 	if err != nil {
@@ -66,7 +68,7 @@ func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec) (*process
 	}
 	p.serve()
 	v.add(p)
-	if err := p.awaitReady(ctx); err != nil {
+	if err := p.bring(ctx, limits); err != nil {
 		err = fmt.Errorf("%w%s", err, p.lastWords())
 		p.kill()
 		p.closePipes()
@@ -102,6 +104,21 @@ func closeAll(files ...*os.File) {
 			f.Close()
 		}
 	}
+}
+
+// bring waits for the bootstrap and then holds it to the limits of its function.
+func (p *process) bring(ctx context.Context, limits sandbox.Limits) error {
+	if err := p.awaitReady(ctx); err != nil {
+		return err
+	}
+	l, ok := p.sb.(sandbox.Limiter)
+	if !ok || limits.CPUMilli == 0 {
+		return nil
+	}
+	if err := l.SetLimits(limits); err != nil {
+		return fmt.Errorf("processor share of %d thousandths: %w", limits.CPUMilli, err)
+	}
+	return nil
 }
 
 func (p *process) awaitReady(ctx context.Context) error {

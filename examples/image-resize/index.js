@@ -19,13 +19,17 @@ exports.handler = function (event, context, callback) {
 function resize(e, credentials) {
   const key = e.oss.object.key;
   const target = key.replace(/^photos\//, 'thumbnails/');
-  const client = new OSS({
-    region: 'oss-' + e.region,
-    bucket: e.oss.bucket.name,
+  const keys = {
     accessKeyId: credentials.accessKeyId,
     accessKeySecret: credentials.accessKeySecret,
     stsToken: credentials.securityToken
-  });
+  };
+  const client = new OSS(Object.assign({
+    region: 'oss-' + e.region,
+    bucket: e.oss.bucket.name,
+    refreshSTSToken: () => Promise.resolve(keys), // they outlive the call
+    refreshSTSTokenInterval: 3600 * 1000
+  }, keys));
 
   console.log('read', key, e.oss.object.size, 'bytes');
   return client.get(key).then((got) => {
