@@ -12,6 +12,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -214,6 +215,7 @@ func (p *process) run(env []string) {
 	}
 	p.cmd = exec.CommandContext(context.Background(), p.in.path, p.in.bootstrap())
 	p.cmd.Env = env
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.ExtraFiles = []*os.File{ends[0][0], ends[1][1]}
 	p.cmd.Stdout, p.cmd.Stderr = ends[2][1], ends[3][1]
 	if err := p.cmd.Start(); err != nil {
@@ -242,10 +244,10 @@ func (p *process) run(env []string) {
 	})
 }
 
-// stop ends the process and everything that reads from it.
+// stop ends the process, what it started and everything that reads from it.
 func (p *process) stop() {
 	p.frameIn.Close()
-	p.cmd.Process.Kill()
+	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	p.cmd.Wait()
 	p.wg.Wait()
 }
