@@ -472,8 +472,8 @@ class Function(object):
         header.update(extra)
         if answer == UNHANDLED:
             self.log.error(body)
+        write_frame(answer, header, body)  # the answer is waited for, the end fences are not
         self.log.fence(b'E', request_id)
-        write_frame(answer, header, body)
 
     def run(self, kind, request, event):
         try:
