@@ -367,10 +367,10 @@
       answer(T.UNHANDLED, { id: header.id, class: 'FunctionUnhandledError', exit: false }, encode(json));
       return;
     }
-    fence(69, requestId); // E
     inFlight = null;
     stopInterval(holder);
-    writeFrame(type, header, body);
+    writeFrame(type, header, body); // the answer is waited for, the end fences are not
+    fence(69, requestId); // E
     immediate(next);
   }
 

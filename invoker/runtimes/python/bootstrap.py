@@ -105,16 +105,22 @@ def write_frame(kind, header, body):
     write_all(FRAMES_OUT, prelude + head + body)
 
 
-def close_on_exec():
-    """Keeps the frame pipes from child processes, which get descriptors 1 and 2 alone."""
-    for fd in (FRAMES_IN, FRAMES_OUT):
-        if PY2:
-            fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.fcntl(fd, fcntl.F_GETFD) | fcntl.FD_CLOEXEC)
-        else:
-            os.set_inheritable(fd, False)
+def close_on_exec(fd):
+    """Keeps a descriptor from child processes, which get 0, 1 and 2 alone."""
+    if PY2:
+        fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.fcntl(fd, fcntl.F_GETFD) | fcntl.FD_CLOEXEC)
+    else:
+        os.set_inheritable(fd, False)
 
 
 # ---- log
+
+def flush(stream):
+    try:
+        stream.flush()
+    except Exception:  # user code may have put anything there, or closed it
+        pass
+
 
 class Log(object):
     """The two log pipes, the id that prefixed lines carry, and the fences."""
@@ -131,16 +137,16 @@ class Log(object):
     @staticmethod
     def open_line_buffered(fd, errors):
         # A line at a time, so that text stands before that of a child process started after it.
+        # User code that closes the stream must not close the pipe.
         if PY2:
-            return os.fdopen(fd, 'w', 1)
+            own = os.dup(fd)
+            close_on_exec(own)
+            return os.fdopen(own, 'w', 1)
         return open(fd, 'w', buffering=1, encoding='utf-8', errors=errors, closefd=False)
 
     def flush(self):
         for stream in (self.out, self.err, sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except Exception:  # user code may have put anything there, or closed it
-                pass
+            flush(stream)
 
     def line(self, level, text):
         if PY2 and isinstance(text, text_type):
@@ -149,7 +155,7 @@ class Log(object):
         stamp = '%s.%03dZ' % (time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now)), int(now * 1000) % 1000)
         shown = '[%s]' % level if self.bracket else level
         line = '%s %s %s %s\n' % (stamp, self.request_id, shown, text.replace('\n', '\r'))
-        self.out.flush()
+        flush(self.out)
         write_all(1, line if PY2 else line.encode('utf-8', 'backslashreplace'))
 
     def error(self, body):
@@ -466,8 +472,8 @@ class Function(object):
         header.update(extra)
         if answer == UNHANDLED:
             self.log.error(body)
+        write_frame(answer, header, body)  # the answer is waited for, the end fences are not
         self.log.fence(b'E', request_id)
-        write_frame(answer, header, body)
 
     def run(self, kind, request, event):
         try:
@@ -510,11 +516,8 @@ def exit_code(err):
 
 def leave(code):
     """Ends the process at once: other threads and what the user left at exit do not hold it up."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except Exception:
-            pass
+    flush(sys.stdout)
+    flush(sys.stderr)
     os_exit(code)
 
 
@@ -544,7 +547,8 @@ def main():
             leave(128 + signum)
 
     signal.signal(signal.SIGTERM, on_term)
-    close_on_exec()
+    close_on_exec(FRAMES_IN)
+    close_on_exec(FRAMES_OUT)
     version = '%d.%d.%d' % sys.version_info[:3]
     write_frame(READY, {'v': 1, 'pid': PID, 'version': version}, b'')
     function = None
