@@ -30,7 +30,8 @@ type Harness struct {
 	Trigger func(id string) *fc.Trigger
 	// Happen makes happening n (0, 1, ...) take place, which each trigger made by Trigger wants once, and returns when
 	// the source has dealt with it. The error is what the origin would keep the event for; nil if it is settled or the
-	// source itself keeps it.
+	// source itself keeps it. It may sleep, but not call synctest.Wait: the suite does. Nothing else may happen within
+	// 20 s after it returns.
 	Happen func(ctx context.Context, s triggers.Source, n int) error
 }
 
@@ -260,7 +261,8 @@ func disableWaits(b *bench) {
 func (b *bench) waits(end func() error) {
 	entered, release := b.holdUp()
 	b.apply(b.Trigger("t1"))
-	go func() { _ = b.happen() }()
+	var happening sync.WaitGroup
+	happening.Go(func() { _ = b.happen() })
 	<-entered
 	ended := make(chan error, 1)
 	go func() { ended <- end() }()
@@ -272,6 +274,7 @@ func (b *bench) waits(end func() error) {
 	}
 	close(release)
 	b.must(<-ended)
+	happening.Wait()
 	b.want("t1")
 }
 
@@ -305,7 +308,7 @@ func notTaken(b *bench) {
 			break
 		}
 	}
-	time.Sleep(30 * time.Second) // a source that keeps the event tries again by itself
+	time.Sleep(10 * time.Second) // a source that keeps the event tries again by itself
 	synctest.Wait()
 	if got := b.of(); got != "t1 t2" && got != "t2 t1" {
 		b.t.Errorf("dispatched for %q, want t1 and t2 once each", got)
