@@ -55,6 +55,18 @@ func Run(t *testing.T, d Driver) {
 		{"checkpoints", testCheckpoints},
 		{"limits", testLimits},
 		{"neighbours in a group", testNeighbours},
+		{"feed", testFeed},
+		{"feed resync", testResync},
+		{"queue", testQueue},
+		{"queue fairness", testFairness},
+		{"queue bound", testBound},
+		{"claims", testClaims},
+		{"outcomes", testOutcomes},
+		{"fates", testFates},
+		{"deduplication", testDedup},
+		{"leases", testLeases},
+		{"contexts and closing", testClosing},
+		{"random walk", testModel},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before := goleak.IgnoreCurrent()
