@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,6 +102,15 @@ func (r *recorder) of() string {
 		ids[i] = e.TriggerID
 	}
 	return strings.Join(ids, " ")
+}
+
+func (r *recorder) first() triggers.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.events) == 0 {
+		return triggers.Event{}
+	}
+	return r.events[0]
 }
 
 // bench is a running source.
@@ -208,7 +218,7 @@ func firesOnce(b *bench) {
 	b.apply(b.Trigger("t1"))
 	b.must(b.happen())
 	b.want("t1")
-	ev := b.events[0]
+	ev := b.first()
 	if ev.DedupKey == "" || !strings.Contains(ev.DedupKey, "t1") || ev.ID == "" || len(ev.Payload) == 0 {
 		b.t.Errorf("the event lacks its keys or payload: %+v", ev)
 	}
@@ -318,14 +328,14 @@ func notTaken(b *bench) {
 func refused(b *bench) {
 	b.apply(b.Trigger("t1"))
 	for i, refusal := range []error{triggers.ErrDenied, triggers.ErrDuplicate, triggers.ErrGone} {
-		calls := 0
+		var calls atomic.Int32
 		b.setBefore(func(triggers.Event) error {
-			calls++
+			calls.Add(1)
 			return fmt.Errorf("refused: %w", refusal)
 		})
 		b.must(b.happen())
-		if calls != 1 {
-			b.t.Errorf("%v: happening %d was dispatched %d times", refusal, i, calls)
+		if n := calls.Load(); n != 1 {
+			b.t.Errorf("%v: happening %d was dispatched %d times", refusal, i, n)
 		}
 	}
 	b.setBefore(nil)
