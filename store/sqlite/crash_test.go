@@ -110,7 +110,7 @@ func producer(s *sqlite.Store, w int) error {
 
 func crashMsg(w, i int, suffix string) store.Msg {
 	id := fmt.Sprintf("%d/%d", w, i)
-	return store.Msg{RequestID: id + suffix, Fn: "f", DedupKey: id, Payload: make([]byte, 300)}
+	return store.Msg{RequestID: id + suffix, Fn: "f", DedupKey: id, Payload: make([]byte, 1000)}
 }
 
 // run starts a child and reads what it acknowledges; after kill lines it is killed, unless kill is 0.
@@ -201,9 +201,9 @@ func verify(t *testing.T, dir string, acked map[string]bool) {
 }
 
 // TestKilledAtAnyMoment kills a process that writes with 64 producers, again and again on the same store. The number of
-// rounds is FCD_CRASH_ROUNDS, 20 if it is not set.
+// rounds is FCD_CRASH_ROUNDS; if it is not set, 20, and fewer under the race detector, which has nothing to find here.
 func TestKilledAtAnyMoment(t *testing.T) {
-	rounds := 20
+	rounds := crashRounds
 	if n, err := strconv.Atoi(os.Getenv("FCD_CRASH_ROUNDS")); err == nil {
 		rounds = n
 	}

@@ -124,13 +124,15 @@ func TestBackupOpensAsAStore(t *testing.T) {
 func TestCheckFindsDamage(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, sqlite.Options{Dir: dir})
-	for i := range 2000 {
-		if i%1000 == 0 {
-			if err := s.Check(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		put(t, s, fmt.Sprintf("some/long/key/%0100d", i))
+	var b store.Batch
+	for i := range 1000 {
+		b.Puts = append(b.Puts, store.Put{Key: fmt.Sprintf("some/long/key/%0100d", i), Value: make([]byte, 100)})
+	}
+	if _, err := s.Apply(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Check(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	closeStore(t, s)
 	f, err := os.OpenFile(filepath.Join(dir, "store.db"), os.O_RDWR, 0)

@@ -92,7 +92,7 @@ func testQueue(t *testing.T, d Driver) {
 func testFairness(t *testing.T, d Driver) {
 	s := open(t, d)
 	ctx := bounded(t)
-	for range 100 {
+	for range hotMessages / 1000 {
 		var b store.Batch
 		for range 1000 {
 			b.Enqueue = append(b.Enqueue, msg("hot//f"))
@@ -109,8 +109,8 @@ func testFairness(t *testing.T, d Driver) {
 	if err != nil || len(got) != 6 || !slices.Contains(ids(got), lone) {
 		t.Errorf("claimed %v, %v", ids(got), err)
 	}
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("behind 100,000 messages of another function a claim took %v", took)
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("behind %d messages of another function a claim took %v", hotMessages, took)
 	}
 
 	// Claimers in parallel never share a message.
