@@ -13,7 +13,7 @@ import (
 func TestNodeClient(t *testing.T) {
 	dir := os.Getenv("FCD_TEST_NPM")
 	if dir == "" {
-		t.Skip("FCD_TEST_NPM names no folder with node_modules (make test sets it)")
+		t.Skip("FCD_TEST_NPM names no folder with node_modules")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "node_modules", "@alicloud", "log")); err != nil {
 		t.Skipf("@alicloud/log is not installed: %v", err)
