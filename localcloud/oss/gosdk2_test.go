@@ -123,7 +123,9 @@ func transfer2(t testing.TB, c *sdk2.Client) {
 	_, err := c.NewUploader(func(o *sdk2.UploaderOptions) { o.PartSize, o.ParallelNum = 100<<10, 3 }).
 		UploadFile(ctx, &sdk2.PutObjectRequest{Bucket: bucket2, Key: big}, from)
 	must(t, err)
-	_, err = c.NewCopier(func(o *sdk2.CopierOptions) { o.PartSize, o.MultipartCopyThreshold, o.DisableShallowCopy = 100<<10, 1, true }).
+	_, err = c.NewCopier(func(o *sdk2.CopierOptions) {
+		o.PartSize, o.MultipartCopyThreshold, o.DisableShallowCopy = 100<<10, 1, true
+	}).
 		Copy(ctx, &sdk2.CopyObjectRequest{Bucket: bucket2, Key: copied, SourceBucket: bucket2, SourceKey: big})
 	must(t, err)
 	_, err = c.NewDownloader(func(o *sdk2.DownloaderOptions) { o.PartSize, o.ParallelNum = 64<<10, 3 }).
