@@ -1,6 +1,11 @@
 package fc
 
-import "time"
+import (
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
 
 // Function is code with a handler, a runtime and limits, in a Service.
 // As a stored record it is never changed in place: an update makes a new value.
@@ -38,4 +43,70 @@ type Function struct {
 // Ref is the function's name with its service and qualifier, as queues and logs carry it.
 func (f *Function) Ref(qualifier string) FunctionRef {
 	return FunctionRef{Service: f.ServiceName, Qualifier: qualifier, Function: f.Name}
+}
+
+// Runtimes lists the names that a function's runtime may have, nodejs4.4 being an alias of nodejs6.
+func Runtimes() []string {
+	return []string{"nodejs4.4", "nodejs6", "nodejs8", "python2.7", "python3", "java8"}
+}
+
+// Validate checks every field of the function but its code. Errors are *Error with InvalidArgument and name the field
+// and the value. A handler without a dot passes: the runtime refuses it when it is called.
+func (f *Function) Validate(limits Limits) error {
+	if err := f.validateRequired(); err != nil {
+		return err
+	}
+	if err := validateDescription(f.Description); err != nil {
+		return err
+	}
+	if err := f.validateSizes(limits); err != nil {
+		return err
+	}
+	return ValidateEnvironment(f.EnvironmentVariables, limits)
+}
+
+func (f *Function) validateRequired() error {
+	if err := ValidateName("FunctionName", f.Name, MaxFunctionNameLength); err != nil {
+		return err
+	}
+	if f.Runtime == "" {
+		return MissingField("Runtime")
+	}
+	if err := validateOneOf("Runtime", f.Runtime, Runtimes()); err != nil {
+		return err
+	}
+	if f.Handler == "" {
+		return MissingField("Handler")
+	}
+	if err := validateHandler("Handler", f.Handler); err != nil {
+		return err
+	}
+	return validateHandler("Initializer", f.Initializer)
+}
+
+func (f *Function) validateSizes(limits Limits) error {
+	if m := f.MemorySizeMB; m < minMemoryMB || m > limits.MaxMemoryMB || m%memoryStepMB != 0 {
+		allowed := fmt.Sprintf("a multiple of %d from %d to %d", memoryStepMB, minMemoryMB, limits.MaxMemoryMB)
+		return InvalidField("MemorySize", allowed, strconv.Itoa(m))
+	}
+	if err := validateRange("Timeout", f.TimeoutSeconds, 1, limits.MaxTimeoutSeconds); err != nil {
+		return err
+	}
+	err := validateRange("InitializationTimeout", f.InitializationTimeoutSeconds, 1, limits.MaxTimeoutSeconds)
+	if err != nil {
+		return err
+	}
+	return validateRange("InstanceConcurrency", f.InstanceConcurrency, 1, MaxInstanceRequests)
+}
+
+func validateHandler(field, s string) error {
+	if n := utf8.RuneCountInString(s); n > MaxHandlerLength {
+		return InvalidField(field, fmt.Sprintf("at most %d characters", MaxHandlerLength), fmt.Sprintf("%d characters", n))
+	}
+	for _, r := range s {
+		if r < ' ' || r == 0x7f {
+			return InvalidField(field, "printable characters", strconv.Quote(s))
+		}
+	}
+	return nil
 }

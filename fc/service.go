@@ -18,10 +18,37 @@ type Service struct {
 	LastModifiedTime time.Time      `json:"lastModifiedTime"`
 }
 
+// Validate checks every field of the service. Errors are *Error with InvalidArgument and name the field and the value.
+func (s *Service) Validate() error {
+	if err := ValidateName("ServiceName", s.Name, MaxNameLength); err != nil {
+		return err
+	}
+	if err := validateDescription(s.Description); err != nil {
+		return err
+	}
+	if err := ValidateRole("Role", s.Role); err != nil {
+		return err
+	}
+	if err := s.LogConfig.validate(); err != nil {
+		return err
+	}
+	return s.VPCConfig.validate()
+}
+
 // LogConfig names the logstore that function logs are shipped to. Both fields are empty (no shipping) or neither is.
 type LogConfig struct {
 	Project  string `json:"project"`
 	Logstore string `json:"logstore"`
+}
+
+func (l LogConfig) validate() error {
+	switch {
+	case l.Project == "" && l.Logstore != "":
+		return InvalidField("LogConfig.Project", "a project together with the logstore, or neither", "")
+	case l.Project != "" && l.Logstore == "":
+		return InvalidField("LogConfig.Logstore", "a logstore together with the project, or neither", "")
+	}
+	return nil
 }
 
 // VPCConfig is kept for clients that send it; fcd does not act on it.
@@ -29,6 +56,20 @@ type VPCConfig struct {
 	VPCID           string   `json:"vpcId"`
 	VSwitchIDs      []string `json:"vSwitchIds"`
 	SecurityGroupID string   `json:"securityGroupId"`
+}
+
+func (v *VPCConfig) validate() error {
+	switch {
+	case v == nil:
+		return nil
+	case v.VPCID == "":
+		return MissingField("VpcConfig.VpcId")
+	case len(v.VSwitchIDs) == 0:
+		return MissingField("VpcConfig.VSwitchIds")
+	case v.SecurityGroupID == "":
+		return MissingField("VpcConfig.SecurityGroupId")
+	}
+	return nil
 }
 
 // NASConfig is kept for clients that send it; fcd does not act on it.

@@ -51,3 +51,24 @@ func (t *Trigger) Ref() FunctionRef {
 
 // Path is "service/function/trigger": the trigger's name in logs, metrics' absence and derived ids.
 func (t *Trigger) Path() string { return t.ServiceName + "/" + t.FunctionName + "/" + t.Name }
+
+// TriggerTypes lists the names that a trigger's type may have on the wire, "logs" aside.
+func TriggerTypes() []string {
+	return []string{TriggerOSS, TriggerTimer, TriggerLog, TriggerHTTP, TriggerMNSTopic, TriggerCDNEvents,
+		TriggerTablestore, TriggerEventBridge}
+}
+
+// Validate checks the fields that all kinds of triggers share; the kind itself checks SourceARN, InvocationRole and
+// Config. Errors are *Error with InvalidArgument and name the field and the value.
+func (t *Trigger) Validate() error {
+	if err := ValidateName("TriggerName", t.Name, MaxNameLength); err != nil {
+		return err
+	}
+	if t.Type == "" {
+		return MissingField("TriggerType")
+	}
+	if err := validateOneOf("TriggerType", t.Type, TriggerTypes()); err != nil {
+		return err
+	}
+	return validateDescription(t.Description)
+}

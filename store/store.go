@@ -30,6 +30,7 @@ var (
 	ErrUnavailable = errors.New("the store did not answer in time")    // may have happened
 	ErrFatal       = errors.New("the store failed and must be closed") // the daemon must stop
 	ErrResync      = errors.New("changes since that revision are no longer kept")
+	ErrClosed      = errors.New("the store is closed") // nothing happened
 )
 
 // Rev numbers record writes; it grows with every one.
@@ -42,14 +43,16 @@ const (
 	IfExists Rev = -2 // there must be one, whatever its revision
 )
 
-// Record is a stored value. Value is nil for a deletion (in a Feed only).
+// Record is a stored value. Value is nil for a deletion (in a Feed only) and is shared: nobody changes its bytes.
 type Record struct {
 	Key   string
 	Value []byte
 	Rev   Rev
 }
 
-// Put writes or deletes a record if the condition holds. Keys are at most 512 bytes, values at most 1 MiB.
+// Put writes or deletes a record if the condition holds. Keys are 1-512 bytes without NUL, values at most 1 MiB. The
+// Puts of a Batch take effect in order, each seeing the ones before it. Deleting what is not there, where the condition
+// allows it, changes nothing and has revision 0.
 type Put struct {
 	Key    string
 	Value  []byte
@@ -57,22 +60,24 @@ type Put struct {
 	Delete bool
 }
 
-// Guard is a condition without a write. With Prefix set, If must be IfAbsent: no record's key may begin with Key.
+// Guard is a condition without a write, looked at before the Puts of its Batch. With Prefix set, If must be IfAbsent: no
+// record's key may begin with Key.
 type Guard struct {
 	Key    string
 	If     Rev
 	Prefix bool
 }
 
-// Checkpoint is a small value outside the record space: no revision, no change feed. IfToken is reserved for fencing by
-// a partition's own token; 0 means none.
+// Checkpoint is a small value outside the record space: no revision, no change feed. A nil Value deletes it. IfToken
+// fences by a partition's own token: one smaller than the token last written is ErrConflict; 0 means none.
 type Checkpoint struct {
 	Key     string
 	Value   []byte
 	IfToken int64
 }
 
-// Msg is an asynchronous invocation in the queue. In Enqueue, ID is 0 and the store gives one.
+// Msg is an asynchronous invocation in the queue. In Enqueue, ID is 0 and the store gives one; RequestID is required and
+// a second message with that of a queued one is ErrConflict.
 type Msg struct {
 	ID        int64
 	RequestID string
@@ -86,7 +91,8 @@ type Msg struct {
 	Payload   []byte
 }
 
-// Outcome ends a message. State is one of the State constants that are final.
+// Outcome ends a message. State is one of the State constants that are final. With an empty Batch.Owner the message must
+// not be claimed by anybody; otherwise Owner must hold its claim.
 type Outcome struct {
 	ID       int64
 	State    string
@@ -145,14 +151,18 @@ type Applied struct {
 // Store keeps records. See the package comment for Apply.
 type Store interface {
 	Get(ctx context.Context, key string) (Record, error)
-	// List returns records whose key begins with prefix and is greater than after, in byte order.
+	// List returns records whose key begins with prefix and is greater than after, in byte order. A limit outside
+	// 1-1000 is 1000.
 	List(ctx context.Context, prefix, after string, limit int) ([]Record, error)
 	Apply(ctx context.Context, b Batch) (Applied, error)
 	// Checkpoint reads what a Batch wrote; ErrNotFound if nothing did.
 	Checkpoint(ctx context.Context, key string) ([]byte, error)
 	// Changes delivers every record write after since in Rev order, deletions included, and goes on with new ones until
-	// ctx ends or Close. ErrResync: start again from List.
+	// ctx ends or Close. A write that a later one to the same key had replaced before it was read may be left out.
+	// since 0 delivers what exists. ErrResync, here or from Next: start again from 0.
 	Changes(ctx context.Context, since Rev) (Feed, error)
+	// Rev is the revision of the latest record write, 0 before the first. Every feed comes to it.
+	Rev(ctx context.Context) (Rev, error)
 	Close() error
 }
 
@@ -185,6 +195,7 @@ type InvocationFilter struct{ Fn, State string }
 
 // Queue is the asynchronous side of a store.
 type Queue interface {
+	// Ready names every function with unclaimed messages and when the first of each is due, which may be after now.
 	Ready(ctx context.Context, now time.Time) ([]FnDue, error)
 	// Claim takes up to want[fn] due messages of each function for lease. Nobody else gets them meanwhile.
 	Claim(ctx context.Context, owner string, want map[string]int, lease time.Duration) ([]Msg, error)
@@ -203,7 +214,8 @@ type Lease struct {
 	Expires     time.Time
 }
 
-// Leases hands out leases; time is the store's, never the caller's.
+// Leases hands out leases; time is the store's, never the caller's. Acquire answers ErrConflict while another owner holds
+// the name and gives its own holder a new token. Renew and Release answer ErrFenced once the lease has been taken over.
 type Leases interface {
 	Acquire(ctx context.Context, name, owner string, ttl time.Duration) (Lease, error)
 	Renew(ctx context.Context, l Lease, ttl time.Duration) (Lease, error)

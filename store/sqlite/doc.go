@@ -1,0 +1,20 @@
+// Package sqlite is the embedded store: one SQLite database in the data directory, written by one goroutine.
+//
+// Apply hands its Batch to that writer and waits. The writer takes what has gathered, checks each Batch in order of
+// arrival against what the database holds and what the group has decided so far, answers the ones that conflict, writes
+// the others in one transaction and flushes once for all of them:
+//
+//	Apply ─┐
+//	Apply ─┼─> jobs ─> [check, check, check] ─> BEGIN … COMMIT (one flush) ─> replies, change feed, Wake
+//	Apply ─┘
+//
+// So a conflict hurts no neighbour and sixty-four callers share one flush. Claims and the expiry of leases live in
+// memory, since there is one process per data directory: a claim writes nothing, and a restart frees them all. Lease
+// tokens, revisions and message ids are durable and never used twice.
+//
+//	s, err := sqlite.Open(ctx, sqlite.Options{Dir: "/var/lib/fcd"})
+//	applied, err := s.Apply(ctx, store.Batch{Puts: []store.Put{{Key: "svc/demo", Value: v, If: store.IfAbsent}}})
+//
+// Disk errors are final. A flush that failed cannot be tried again, so any I/O error or sign of corruption closes
+// Store.Failed and makes every later call store.ErrFatal; the daemon must exit and open the store anew.
+package sqlite

@@ -1,0 +1,68 @@
+package sqlite
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+)
+
+// Options say where the store lives and how much it keeps. Only Dir is required; every other zero value means the
+// default stated with it.
+type Options struct {
+	// Dir is the data directory. It is made with mode 0700 if it does not exist, and belongs to one process at a time.
+	Dir string
+	// AllowNetworkFS opens a store on NFS, SMB or FUSE, whose locks and flushes SQLite cannot rely on.
+	AllowNetworkFS bool
+	// CheckOnOpen runs the integrity check before the store is used. It reads the whole database.
+	CheckOnOpen bool
+
+	MaxMessages  int64 // messages in the queue before Enqueue is store.ErrFull; 5,000,000
+	MaxBytes     int64 // their payloads' bytes; 20 GiB
+	MinFreeBytes int64 // free disk below which Enqueue is store.ErrFull; 1 GiB, negative = not looked at
+
+	DedupFor      time.Duration // how long a DedupKey is remembered; 24 h
+	OutcomesFor   time.Duration // how long ended invocations are kept, dead letters apart; 7 days
+	DeadFor       time.Duration // how long dead letters are kept; 30 days
+	FatesFor      time.Duration // how long fates of events are kept; 24 h
+	TombstonesFor time.Duration // how long deletions stay in the change feed; 24 h
+	MaxOutcomes   int64         // ended invocations kept, dead letters apart; 1,000,000
+	MaxFates      int64         // fates kept; 1,000,000
+	SweepEvery    time.Duration // pause between sweeps; 1 min
+
+	// Now is the store's clock; time.Now. It must not go back while the store is open.
+	Now func() time.Time
+	// Log receives what an operator should know; nothing is logged if nil.
+	Log *zap.Logger
+	// Registerer receives the store's metrics; none if nil.
+	Registerer prometheus.Registerer
+}
+
+const day = 24 * time.Hour
+
+func (o Options) withDefaults() Options {
+	setDefault(&o.MaxMessages, 5_000_000)
+	setDefault(&o.MaxBytes, 20<<30)
+	setDefault(&o.MinFreeBytes, 1<<30)
+	setDefault(&o.DedupFor, day)
+	setDefault(&o.OutcomesFor, 7*day)
+	setDefault(&o.DeadFor, 30*day)
+	setDefault(&o.FatesFor, day)
+	setDefault(&o.TombstonesFor, day)
+	setDefault(&o.MaxOutcomes, 1_000_000)
+	setDefault(&o.MaxFates, 1_000_000)
+	setDefault(&o.SweepEvery, time.Minute)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	return o
+}
+
+func setDefault[T int64 | time.Duration](v *T, d T) {
+	if *v == 0 {
+		*v = d
+	}
+}

@@ -1,0 +1,104 @@
+package sqlite
+
+// schemaVersion is what this binary writes; migrations[i] leads from version i to i+1.
+const schemaVersion = 1
+
+// Every text key compares as bytes. Times are microseconds since 1970, UTC; 0 means none.
+var migrations = [schemaVersion]string{`
+CREATE TABLE rec (k TEXT PRIMARY KEY, rev INTEGER NOT NULL, v BLOB, gone INTEGER); -- v NULL = deleted at gone
+CREATE UNIQUE INDEX rec_rev ON rec(rev);
+CREATE INDEX rec_gone ON rec(gone) WHERE gone IS NOT NULL;
+CREATE TABLE cur (k TEXT PRIMARY KEY, token INTEGER NOT NULL, v BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE q (id INTEGER PRIMARY KEY, rid TEXT NOT NULL, fn TEXT NOT NULL, trg TEXT NOT NULL, dedup TEXT NOT NULL,
+	enqueued INTEGER NOT NULL, due INTEGER NOT NULL, not_after INTEGER NOT NULL, attempt INTEGER NOT NULL,
+	payload BLOB NOT NULL);
+CREATE UNIQUE INDEX q_rid ON q(rid);
+CREATE INDEX q_ready ON q(fn, due, id);
+CREATE TABLE inv (rid TEXT PRIMARY KEY, fn TEXT NOT NULL, trg TEXT NOT NULL, state TEXT NOT NULL,
+	enqueued INTEGER NOT NULL, ended INTEGER NOT NULL, attempts INTEGER NOT NULL, cause TEXT NOT NULL, payload BLOB);
+CREATE INDEX inv_fn ON inv(fn, rid);
+CREATE INDEX inv_ended ON inv(ended) WHERE state <> 'dead';
+CREATE INDEX inv_dead_ended ON inv(ended) WHERE state = 'dead';
+CREATE INDEX inv_dead ON inv(rid) WHERE state = 'dead';
+CREATE TABLE dedup (k TEXT PRIMARY KEY, expires INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX dedup_expires ON dedup(expires);
+CREATE TABLE fate (trg TEXT NOT NULL, at INTEGER NOT NULL, ev TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+	rid TEXT NOT NULL);
+CREATE INDEX fate_trg ON fate(trg, at);
+CREATE TABLE lease (name TEXT PRIMARY KEY, owner TEXT NOT NULL, token INTEGER NOT NULL, expires INTEGER NOT NULL)
+	WITHOUT ROWID;
+INSERT INTO meta(k, v) VALUES ('counters', '0 0 0 0'), ('resync', '0');
+`}
+
+const (
+	sqlMetaTable = `CREATE TABLE IF NOT EXISTS meta (k TEXT PRIMARY KEY, v TEXT NOT NULL) WITHOUT ROWID`
+	sqlMetaGet   = `SELECT v FROM meta WHERE k = ?`
+	sqlMetaSet   = `INSERT INTO meta(k, v) VALUES (?, ?) ON CONFLICT(k) DO UPDATE SET v = excluded.v`
+
+	sqlRecGet    = `SELECT rev, v FROM rec WHERE k = ? AND v IS NOT NULL`
+	sqlRecRev    = `SELECT rev FROM rec WHERE k = ? AND v IS NOT NULL`
+	sqlRecKeys   = `SELECT k FROM rec WHERE k >= ? AND v IS NOT NULL ORDER BY k`
+	sqlRecList   = `SELECT k, rev, v FROM rec WHERE k >= ? AND k > ? AND v IS NOT NULL ORDER BY k LIMIT ?`
+	sqlRecListTo = `SELECT k, rev, v FROM rec WHERE k >= ? AND k > ? AND k < ? AND v IS NOT NULL ORDER BY k LIMIT ?`
+	sqlRecSince  = `SELECT k, rev, v, gone IS NOT NULL FROM rec WHERE rev > ? ORDER BY rev LIMIT ?`
+	sqlRecPut    = `INSERT INTO rec(k, rev, v) VALUES (?, ?, ifnull(?, zeroblob(0)))
+		ON CONFLICT(k) DO UPDATE SET rev = excluded.rev, v = excluded.v, gone = NULL`
+	sqlRecDelete = `UPDATE rec SET rev = ?, v = NULL, gone = ? WHERE k = ?`
+
+	sqlCurGet   = `SELECT v FROM cur WHERE k = ?`
+	sqlCurToken = `SELECT token FROM cur WHERE k = ?`
+	sqlCurPut   = `INSERT INTO cur(k, token, v) VALUES (?, ?, ifnull(?, zeroblob(0)))
+		ON CONFLICT(k) DO UPDATE SET token = excluded.token, v = excluded.v`
+	sqlCurDelete = `DELETE FROM cur WHERE k = ?`
+
+	sqlDedupGet = `SELECT expires FROM dedup WHERE k = ?`
+	sqlDedupPut = `INSERT INTO dedup(k, expires) VALUES (?, ?) ON CONFLICT(k) DO UPDATE SET expires = excluded.expires`
+
+	sqlMsgColumns = `id, rid, fn, trg, dedup, enqueued, due, not_after, attempt, payload`
+	sqlQueuePut   = `INSERT INTO q(` + sqlMsgColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ifnull(?, zeroblob(0)))`
+	sqlQueueGet   = `SELECT ` + sqlMsgColumns + ` FROM q WHERE id = ?`
+	sqlQueueFind  = `SELECT ` + sqlMsgColumns + ` FROM q WHERE rid = ?`
+	sqlQueueSize  = `SELECT length(payload) FROM q WHERE id = ?`
+	sqlQueueDue   = `SELECT id FROM q WHERE fn = ? AND due <= ? ORDER BY due, id LIMIT ?`
+	sqlQueueHead  = `SELECT id, due FROM q WHERE fn = ? ORDER BY due, id LIMIT ?`
+	sqlQueueRetry = `UPDATE q SET due = ?, attempt = attempt + ? WHERE id = ?`
+	sqlQueueEnd   = `DELETE FROM q WHERE id = ?`
+	// One index step per function, however many messages it has.
+	sqlQueueReady = `WITH RECURSIVE f(fn) AS (SELECT min(fn) FROM q
+			UNION ALL SELECT (SELECT min(fn) FROM q WHERE q.fn > f.fn) FROM f WHERE f.fn IS NOT NULL)
+		SELECT fn, (SELECT min(due) FROM q WHERE q.fn = f.fn) FROM f WHERE fn IS NOT NULL`
+	sqlQueueDepths = `SELECT fn, count(*), sum(due <= ?) FROM q GROUP BY fn`
+
+	sqlOutcomePut = `INSERT INTO inv(rid, fn, trg, state, enqueued, ended, attempts, cause, payload)
+			SELECT rid, fn, trg, ?, enqueued, ?, ?, ?, CASE WHEN ? THEN payload END FROM q WHERE id = ?
+		ON CONFLICT(rid) DO UPDATE SET fn = excluded.fn, trg = excluded.trg, state = excluded.state,
+			enqueued = excluded.enqueued, ended = excluded.ended, attempts = excluded.attempts, cause = excluded.cause,
+			payload = excluded.payload`
+	sqlOutcomeColumns = `rid, fn, trg, state, enqueued, ended, attempts, cause, payload`
+	sqlOutcomeFind    = `SELECT ` + sqlOutcomeColumns + ` FROM inv WHERE rid = ?`
+	sqlOutcomes       = `SELECT ` + sqlOutcomeColumns + ` FROM inv WHERE rid > ? ORDER BY rid LIMIT ?`
+	sqlOutcomesFn     = `SELECT ` + sqlOutcomeColumns + ` FROM inv WHERE fn = ? AND rid > ? ORDER BY rid LIMIT ?`
+	sqlOutcomesDead   = `SELECT ` + sqlOutcomeColumns + ` FROM inv INDEXED BY inv_dead
+		WHERE state = 'dead' AND (? = '' OR fn = ?) AND rid > ? ORDER BY rid LIMIT ?`
+	sqlOutcomesState = `SELECT ` + sqlOutcomeColumns + ` FROM inv
+		WHERE state = ? AND (? = '' OR fn = ?) AND rid > ? ORDER BY rid LIMIT ?`
+
+	sqlFatePut   = `INSERT INTO fate(trg, at, ev, state, reason, rid) VALUES (?, ?, ?, ?, ?, ?)`
+	sqlFates     = `SELECT trg, at, ev, state, reason, rid FROM fate ORDER BY rowid DESC LIMIT ?`
+	sqlFatesOf   = `SELECT trg, at, ev, state, reason, rid FROM fate WHERE trg = ? ORDER BY at DESC, rowid DESC LIMIT ?`
+	sqlLeasePut  = `INSERT OR REPLACE INTO lease(name, owner, token, expires) VALUES (?, ?, ?, ?)`
+	sqlLeaseLoad = `SELECT name, owner, token FROM lease`
+
+	// The sweeper's turns: at most as many rows as the last argument says.
+	sqlSweepDedup   = `DELETE FROM dedup WHERE k IN (SELECT k FROM dedup WHERE expires <= ? LIMIT ?)`
+	sqlSweepEnded   = `DELETE FROM inv WHERE rowid IN (SELECT rowid FROM inv WHERE state <> 'dead' AND ended <= ? LIMIT ?)`
+	sqlSweepDead    = `DELETE FROM inv WHERE rowid IN (SELECT rowid FROM inv WHERE state = 'dead' AND ended <= ? LIMIT ?)`
+	sqlSweepMany    = `DELETE FROM inv WHERE rowid IN (SELECT rowid FROM inv WHERE state <> 'dead' ORDER BY ended LIMIT ?)`
+	sqlCountEnded   = `SELECT count(*) FROM inv WHERE state <> 'dead'`
+	sqlSweepFates   = `DELETE FROM fate WHERE rowid IN (SELECT rowid FROM fate ORDER BY rowid LIMIT ?2) AND at <= ?1`
+	sqlSweepFateCap = `DELETE FROM fate WHERE rowid IN (SELECT rowid FROM fate WHERE rowid <= (SELECT max(rowid) FROM fate) - ? ORDER BY rowid LIMIT ?)`
+	// The latest write stays, deletion or not, so that a feed always reaches Rev.
+	sqlTombstones = `SELECT k, rev FROM rec WHERE gone IS NOT NULL AND gone <= ? AND rev < (SELECT max(rev) FROM rec)
+		ORDER BY gone LIMIT ?`
+	sqlRecDrop = `DELETE FROM rec WHERE k = ? AND rev = ?`
+)

@@ -1,0 +1,265 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"fcd/store"
+)
+
+// Bounds of a group and of a single Batch.
+const (
+	maxOps   = 1000
+	maxBytes = 8 << 20
+	maxKey   = 512
+	maxValue = 1 << 20
+)
+
+// job is what a caller waits for: a Batch, the taking of a lease, or upkeep that has the connection to itself.
+type job struct {
+	ctx   context.Context
+	batch store.Batch
+	lease *leaseRequest
+	alone func(*conn) (int64, error) // outside any transaction; nil for the others
+	ops   int
+	size  int
+	reply chan result // holds one
+}
+
+type result struct {
+	applied store.Applied
+	lease   store.Lease
+	rows    int64 // of upkeep
+	err     error
+}
+
+// submit hands a job to the writer and waits. After it was handed over, ctx ends the waiting only.
+func (s *Store) submit(j *job) result {
+	if err := s.usable(); err != nil {
+		return result{err: err}
+	}
+	if err := j.ctx.Err(); err != nil {
+		return result{err: err}
+	}
+	j.reply = make(chan result, 1)
+	select {
+	case s.jobs <- j:
+	case <-j.ctx.Done():
+		return result{err: j.ctx.Err()}
+	case <-s.done:
+		return result{err: s.ended()}
+	}
+	select {
+	case r := <-j.reply:
+		return r
+	case <-j.ctx.Done():
+		return result{err: fmt.Errorf("%w: %w", store.ErrUnavailable, j.ctx.Err())}
+	case <-s.done:
+	}
+	select {
+	case r := <-j.reply:
+		return r
+	default:
+		return result{err: s.ended()}
+	}
+}
+
+func (s *Store) ended() error {
+	if err := s.usable(); err != nil {
+		return err
+	}
+	return store.ErrClosed
+}
+
+// Apply does the Batch in one transaction, or nothing of it, and returns when it is flushed to disk.
+func (s *Store) Apply(ctx context.Context, b store.Batch) (store.Applied, error) {
+	j := &job{ctx: ctx, batch: b}
+	var err error
+	if j.ops, j.size, err = measure(&b); err != nil {
+		return store.Applied{}, err
+	}
+	r := s.submit(j)
+	return r.applied, r.err
+}
+
+// counters are the writer's durable numbers; they live in one row and change with each commit.
+type counters struct {
+	rev             store.Rev
+	id              int64 // last message id given
+	messages, bytes int64 // in the queue
+}
+
+func (n counters) String() string {
+	return fmt.Sprintf("%d %d %d %d", n.rev, n.id, n.messages, n.bytes)
+}
+
+// writer owns the one connection that writes. Only its goroutine touches its fields.
+type writer struct {
+	s        *Store
+	c        *conn
+	counters counters
+	held     *job // taken from the channel but too big for the group at hand
+	space    diskSpace
+}
+
+func (w *writer) run() {
+	defer close(w.s.done)
+	for {
+		first := w.held
+		w.held = nil
+		if first == nil {
+			select {
+			case first = <-w.s.jobs:
+			case <-w.s.closing:
+				w.drain()
+				return
+			}
+		}
+		w.handle(first)
+	}
+}
+
+// drain serves what was handed over before Close, then closes the connection.
+func (w *writer) drain() {
+	for {
+		select {
+		case j := <-w.s.jobs:
+			w.handle(j)
+			for w.held != nil {
+				j, w.held = w.held, nil
+				w.handle(j)
+			}
+		default:
+			if err := w.c.close(); err != nil {
+				w.s.log.Error("close the database", errField(err))
+			}
+			return
+		}
+	}
+}
+
+func (w *writer) handle(first *job) {
+	if first.alone != nil {
+		first.reply <- w.upkeep(first.alone)
+		return
+	}
+	w.commit(w.gather(first))
+}
+
+func (w *writer) upkeep(do func(*conn) (int64, error)) result {
+	if err := w.failed(); err != nil {
+		return result{err: err}
+	}
+	n, err := do(w.c)
+	if broken(err) {
+		err = w.s.fail(err)
+	}
+	return result{rows: n, err: err}
+}
+
+// gather takes what waits already, without waiting for more.
+func (w *writer) gather(first *job) []*job {
+	runtime.Gosched() // let callers that were just answered come back
+	group, ops, size := []*job{first}, first.ops, first.size
+	for {
+		select {
+		case j := <-w.s.jobs:
+			if j.alone != nil || ops+j.ops > maxOps || size+j.size > maxBytes {
+				w.held = j
+				return group
+			}
+			group, ops, size = append(group, j), ops+j.ops, size+j.size
+		default:
+			return group
+		}
+	}
+}
+
+// failed is the fatal error, if there was one: a closed store still serves what it took before.
+func (w *writer) failed() error {
+	select {
+	case <-w.s.failed:
+		return w.s.cause
+	default:
+		return nil
+	}
+}
+
+// commit runs the jobs as one group. If a statement fails before the commit, which a checked Batch does only when the
+// disk is full or a request id is taken, each job is run alone, so that one cannot fail the others.
+func (w *writer) commit(jobs []*job) {
+	if err := w.failed(); err != nil {
+		refuse(jobs, err)
+		return
+	}
+	start := time.Now()
+	g, err := w.transact(jobs)
+	switch {
+	case err == nil:
+		w.s.met.group(len(jobs), time.Since(start))
+		w.publish(g)
+	case broken(err) || errors.Is(err, errCommit):
+		refuse(jobs, w.s.fail(err))
+	case len(jobs) == 1:
+		refuse(jobs, translate(err))
+	default:
+		for _, j := range jobs {
+			w.commit([]*job{j})
+		}
+	}
+}
+
+func refuse(jobs []*job, err error) {
+	for _, j := range jobs {
+		j.reply <- result{err: err}
+	}
+}
+
+// errCommit marks errors of COMMIT itself: whether the group is on disk is unknown and cannot be asked again.
+var errCommit = errors.New("commit")
+
+// transact checks and writes a group. On error nothing of it has happened.
+func (w *writer) transact(jobs []*job) (_ *group, err error) {
+	if _, err := w.c.exec("BEGIN IMMEDIATE"); err != nil {
+		return nil, err
+	}
+	g := newGroup(w)
+	defer func() {
+		if err != nil && !errors.Is(err, errCommit) {
+			g.abandon()
+			if _, rerr := w.c.exec("ROLLBACK"); rerr != nil && broken(rerr) {
+				err = rerr
+			}
+		}
+	}()
+	for _, j := range jobs {
+		if err := g.check(j); err != nil {
+			return nil, err
+		}
+	}
+	if err := g.write(); err != nil {
+		return nil, err
+	}
+	if _, err := w.c.exec("COMMIT"); err != nil {
+		return nil, fmt.Errorf("%w: %w", errCommit, err)
+	}
+	return g, nil
+}
+
+// publish makes a committed group visible, then answers its callers.
+func (w *writer) publish(g *group) {
+	w.counters = g.counters
+	w.s.met.queue(g.counters)
+	w.s.claims.settle(g.ended)
+	w.s.leases.publish(g.leases)
+	w.s.feed.add(g.changes)
+	for i, j := range g.jobs {
+		j.reply <- g.results[i]
+	}
+	if g.wakes {
+		w.s.wakeUp()
+	}
+}

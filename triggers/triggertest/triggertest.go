@@ -1,0 +1,412 @@
+// Package triggertest is the suite of what every trigger source owes: see package triggers. A kind passes it with a
+// Harness that says what a trigger of the kind looks like and how to make it fire.
+//
+//	func TestObligations(t *testing.T) {
+//		triggertest.Run(t, triggertest.Harness{Kind: kind, Trigger: newTrigger, Happen: put})
+//	}
+//
+// Each obligation runs in a bubble of testing/synctest, so time is whatever the harness makes of it and costs nothing.
+package triggertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"fcd/fc"
+	"fcd/store"
+	"fcd/triggers"
+)
+
+// Harness is what the suite needs to know of a kind.
+type Harness struct {
+	Kind triggers.Kind
+	// Trigger makes an enabled trigger with the id, as it would be stored now.
+	Trigger func(id string) *fc.Trigger
+	// Happen makes happening n (0, 1, ...) take place, which each trigger made by Trigger wants once, and returns when
+	// the source has dealt with it. The error is what the origin would keep the event for; nil if it is settled or the
+	// source itself keeps it. It may sleep, but not call synctest.Wait: the suite does. Nothing else may happen within
+	// 20 s after it returns.
+	Happen func(ctx context.Context, s triggers.Source, n int) error
+}
+
+// Region and Account are those of the environment that sources get.
+const (
+	Region  = "cn-shanghai"
+	Account = "123456"
+)
+
+// recorder is the Bridge's place: it keeps what was dispatched.
+type recorder struct {
+	mu     sync.Mutex
+	events []triggers.Event
+	keys   map[string]bool
+	notes  []store.Fate
+	cursor map[string][]byte
+	// before, if set, runs at the start of a dispatch; an error is the dispatch's.
+	before func(triggers.Event) error
+}
+
+func (r *recorder) dispatch(_ context.Context, ev triggers.Event, checkpoints ...store.Checkpoint) error {
+	r.mu.Lock()
+	before := r.before
+	r.mu.Unlock()
+	if before != nil {
+		if err := before(ev); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range checkpoints {
+		r.cursor[c.Key] = c.Value
+	}
+	if ev.DedupKey != "" && r.keys[ev.DedupKey] {
+		return triggers.ErrDuplicate
+	}
+	r.keys[ev.DedupKey] = true
+	r.events = append(r.events, ev)
+	return nil
+}
+
+func (r *recorder) checkpoint(_ context.Context, key string) ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cursor[key], nil
+}
+
+func (r *recorder) note(f store.Fate) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.notes = append(r.notes, f)
+}
+
+func (r *recorder) setBefore(f func(triggers.Event) error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.before = f
+}
+
+// of lists the ids that were dispatched, joined by blanks.
+func (r *recorder) of() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ids := make([]string, len(r.events))
+	for i, e := range r.events {
+		ids[i] = e.TriggerID
+	}
+	return strings.Join(ids, " ")
+}
+
+func (r *recorder) first() triggers.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.events) == 0 {
+		return triggers.Event{}
+	}
+	return r.events[0]
+}
+
+// bench is a running source.
+type bench struct {
+	*recorder
+	Harness
+	t      *testing.T
+	ctx    context.Context
+	source triggers.Source
+	n      int
+	stop   func()
+}
+
+func start(t *testing.T, h Harness) *bench {
+	t.Helper()
+	b := &bench{recorder: &recorder{keys: map[string]bool{}, cursor: map[string][]byte{}}, Harness: h, t: t}
+	b.run()
+	t.Cleanup(b.stop)
+	return b
+}
+
+// run makes and starts a source on what the recorder remembers.
+func (b *bench) run() {
+	b.t.Helper()
+	var err error
+	b.source, err = b.Kind.New(triggers.Env{
+		Region: Region, Account: Account, Dispatch: b.dispatch, Note: b.note, Checkpoint: b.checkpoint,
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	b.ctx = ctx
+	ended := make(chan struct{})
+	source := b.source
+	go func() {
+		defer close(ended)
+		if err := source.Run(ctx); err != nil {
+			b.t.Errorf("Run: %v", err)
+		}
+	}()
+	b.stop = func() {
+		cancel()
+		<-ended
+	}
+}
+
+func (b *bench) apply(trs ...*fc.Trigger) {
+	b.t.Helper()
+	for _, tr := range trs {
+		if err := b.source.Apply(b.ctx, tr); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+func (b *bench) happen() error {
+	b.t.Helper()
+	n := b.n
+	b.n++
+	return b.Happen(b.ctx, b.source, n)
+}
+
+func (b *bench) must(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bench) want(ids string) {
+	b.t.Helper()
+	if got := b.of(); got != ids {
+		b.t.Errorf("dispatched for %q, want %q", got, ids)
+	}
+}
+
+// Run runs the suite.
+func Run(t *testing.T, h Harness) {
+	for _, o := range []struct {
+		name string
+		run  func(*bench)
+	}{
+		{"a happening fires a trigger once", firesOnce},
+		{"a trigger applied twice fires once", appliedTwice},
+		{"a removed trigger does not fire", removed},
+		{"a disabled trigger does not fire", disabled},
+		{"a trigger enabled again fires", enabledAgain},
+		{"remove waits for the dispatch under way", removeWaits},
+		{"disabling waits for the dispatch under way", disableWaits},
+		{"an event that was not taken is given again", notTaken},
+		{"a refused event is settled", refused},
+		{"run ends after the dispatch under way", runEnds},
+		{"a new source goes on where the old one stopped", restarted},
+		{"unknown ids may be removed", unknown},
+		{"many triggers come and go while events happen", concurrent},
+	} {
+		t.Run(o.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { o.run(start(t, h)) })
+		})
+	}
+}
+
+func firesOnce(b *bench) {
+	b.apply(b.Trigger("t1"))
+	b.must(b.happen())
+	b.want("t1")
+	ev := b.first()
+	if ev.DedupKey == "" || !strings.Contains(ev.DedupKey, "t1") || ev.ID == "" || len(ev.Payload) == 0 {
+		b.t.Errorf("the event lacks its keys or payload: %+v", ev)
+	}
+	if ev.Source.Service != b.Kind.Service {
+		b.t.Errorf("the event is of service %q", ev.Source.Service)
+	}
+	b.must(b.happen())
+	b.want("t1 t1")
+}
+
+func appliedTwice(b *bench) {
+	tr := b.Trigger("t1")
+	b.apply(tr, tr)
+	b.must(b.happen())
+	b.want("t1")
+}
+
+func removed(b *bench) {
+	b.apply(b.Trigger("t1"))
+	b.must(b.happen())
+	b.must(b.source.Remove(b.ctx, "t1"))
+	b.must(b.happen())
+	b.want("t1")
+}
+
+func off(t *fc.Trigger) *fc.Trigger {
+	t.Enabled = false
+	return t
+}
+
+func disabled(b *bench) {
+	b.apply(b.Trigger("t1"), off(b.Trigger("t1")))
+	b.must(b.happen())
+	b.want("")
+}
+
+func enabledAgain(b *bench) {
+	b.apply(off(b.Trigger("t1")), b.Trigger("t1"))
+	b.must(b.happen())
+	b.want("t1")
+}
+
+func removeWaits(b *bench) { b.waits(func() error { return b.source.Remove(b.ctx, "t1") }) }
+
+func disableWaits(b *bench) {
+	b.waits(func() error { return b.source.Apply(b.ctx, off(b.Trigger("t1"))) })
+}
+
+// waits holds a dispatch up and checks that end does not return before it has ended.
+func (b *bench) waits(end func() error) {
+	entered, release := b.holdUp()
+	b.apply(b.Trigger("t1"))
+	var happening sync.WaitGroup
+	happening.Go(func() { _ = b.happen() })
+	<-entered
+	ended := make(chan error, 1)
+	go func() { ended <- end() }()
+	synctest.Wait()
+	select {
+	case <-ended:
+		b.t.Error("it returned while a dispatch was under way")
+	default:
+	}
+	close(release)
+	b.must(<-ended)
+	happening.Wait()
+	b.want("t1")
+}
+
+// holdUp makes the next dispatch tell that it has begun and wait.
+func (b *bench) holdUp() (entered, release chan struct{}) {
+	entered, release = make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	b.setBefore(func(triggers.Event) error {
+		once.Do(func() { close(entered) })
+		<-release
+		return nil
+	})
+	return entered, release
+}
+
+func notTaken(b *bench) {
+	b.apply(b.Trigger("t1"), b.Trigger("t2"))
+	var mu sync.Mutex
+	failures := map[string]int{"t1": 2}
+	b.setBefore(func(ev triggers.Event) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if failures[ev.TriggerID] > 0 {
+			failures[ev.TriggerID]--
+			return errors.New("the store does not answer")
+		}
+		return nil
+	})
+	for range 5 { // an origin that is told of the failure gives the event again
+		if err := b.Happen(b.ctx, b.source, 0); err == nil {
+			break
+		}
+	}
+	time.Sleep(10 * time.Second) // a source that keeps the event tries again by itself
+	synctest.Wait()
+	if got := b.of(); got != "t1 t2" && got != "t2 t1" {
+		b.t.Errorf("dispatched for %q, want t1 and t2 once each", got)
+	}
+}
+
+func refused(b *bench) {
+	b.apply(b.Trigger("t1"))
+	for i, refusal := range []error{triggers.ErrDenied, triggers.ErrDuplicate, triggers.ErrGone} {
+		var calls atomic.Int32
+		b.setBefore(func(triggers.Event) error {
+			calls.Add(1)
+			return fmt.Errorf("refused: %w", refusal)
+		})
+		b.must(b.happen())
+		if n := calls.Load(); n != 1 {
+			b.t.Errorf("%v: happening %d was dispatched %d times", refusal, i, n)
+		}
+	}
+	b.setBefore(nil)
+	b.must(b.happen())
+	b.want("t1")
+}
+
+func runEnds(b *bench) {
+	entered, release := b.holdUp()
+	b.apply(b.Trigger("t1"))
+	happened := make(chan struct{})
+	go func() {
+		defer close(happened)
+		_ = b.happen()
+	}()
+	<-entered
+	stopped := make(chan struct{})
+	go func() {
+		b.stop()
+		close(stopped)
+	}()
+	synctest.Wait()
+	close(release)
+	<-stopped
+	<-happened
+	b.want("t1")
+}
+
+func restarted(b *bench) {
+	tr := b.Trigger("t1")
+	b.apply(tr)
+	b.must(b.happen())
+	b.stop()
+	b.run()
+	b.apply(tr)
+	b.want("t1")
+	b.must(b.happen())
+	b.want("t1 t1")
+	b.t.Cleanup(b.stop)
+}
+
+func unknown(b *bench) {
+	b.must(b.source.Remove(b.ctx, "never seen"))
+	b.must(b.source.Remove(b.ctx, "never seen"))
+}
+
+func concurrent(b *bench) {
+	const n = 20
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			id := fmt.Sprintf("t%d", i)
+			for range 10 {
+				_ = b.source.Apply(b.ctx, b.Trigger(id))
+				_ = b.source.Apply(b.ctx, off(b.Trigger(id)))
+				_ = b.source.Apply(b.ctx, b.Trigger(id))
+				if i%2 == 0 {
+					_ = b.source.Remove(b.ctx, id)
+				}
+			}
+		})
+	}
+	wg.Go(func() {
+		for range 5 {
+			b.must(b.happen())
+		}
+	})
+	wg.Wait()
+	before := strings.Count(b.of()+" ", " ")
+	b.must(b.happen())
+	if got := strings.Count(b.of()+" ", " ") - before; before > 1 && got != n/2 {
+		b.t.Errorf("%d triggers fired, %d are left", got, n/2)
+	}
+}
