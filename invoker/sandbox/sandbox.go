@@ -99,6 +99,18 @@ type Listener interface {
 	Listen(network, address string) (net.Listener, error)
 }
 
+// Dialer is an Instance that can be connected to inside its own network namespace: how the daemon reaches a function
+// that serves HTTP. network is tcp, tcp4 or tcp6 and address numeric, as for Listener.
+type Dialer interface {
+	Dial(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Limiter is an Instance whose limits can be changed while it runs, for example to let it start with more of the
+// processor than it may use later. Without hard limits (Caps) it does what it can.
+type Limiter interface {
+	SetLimits(Limits) error
+}
+
 // Freezer is an Instance that can be stopped and continued whole.
 type Freezer interface {
 	Freeze() error

@@ -1,0 +1,52 @@
+# fcd. `make help` lists what can be made.
+
+SHELL    := /bin/bash
+BIN      := bin/fcd
+CACHE    := .cache
+NPM      := $(CACHE)/clients
+FUZZTIME ?= 4s
+DATA     ?= data
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo run test fuzz layers clean deps-demo deps-test examples FORCE
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+build: $(BIN) ## build bin/fcd, one static binary
+
+$(BIN): FORCE
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(BIN) ./cmd/fcd
+
+FORCE:
+
+demo: deps-demo build examples ## put a picture, see its thumbnail made and logged, a timer fire; under a minute
+	@$(BIN) demo --examples examples --out $(CACHE)/demo
+
+run: deps-demo build ## start the daemon on ./data and leave it running (DATA=DIR for another place)
+	@$(BIN) serve --data-dir $(DATA)
+
+test: deps-test build ## run every test, with the race detector, and each fuzz target for some seconds
+	@test -z "$$(gofmt -l .)" || { echo 'gofmt would change:'; gofmt -l .; exit 1; }
+	go vet ./...
+	FCD_TEST_NPM=$(CURDIR)/$(NPM)/node_modules FCD_TEST_BIN=$(CURDIR)/$(BIN) CGO_ENABLED=1 go test -race -timeout 25m ./...
+	@deploy/fuzz.sh $(FUZZTIME)
+
+fuzz: ## run each fuzz target longer (FUZZTIME=60s)
+	@deploy/fuzz.sh $(FUZZTIME)
+
+layers: ## check that no package imports upward
+	go test -count=1 -run TestLayers ./e2e
+
+clean: ## remove what was built and fetched
+	rm -rf bin $(CACHE) examples/image-resize/node_modules
+
+deps-demo:
+	@deploy/deps.sh demo
+
+deps-test: examples
+	@deploy/deps.sh test
+	@deploy/npm.sh e2e/clients $(NPM)
+
+examples: deps-demo
+	@deploy/npm.sh examples/image-resize examples/image-resize

@@ -1,0 +1,149 @@
+package api
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+
+	"fcd/fc"
+)
+
+// FuzzDecodeService checks that a body either is refused as an invalid argument or leaves something that validates and
+// renders without trouble.
+func FuzzDecodeService(f *testing.F) {
+	for _, s := range []string{``, `null`, `{}`, `[]`, `{"serviceName":"a","logConfig":{"project":null}}`,
+		`{"vpcConfig":{"vpcId":"","vSwitchIds":[null]},"nasConfig":{"userId":1e9}}`, `{"tracingConfig":{"type":"x","params":{"a":1}}}`,
+		`{"SERVICENAME":"a","servicename":null}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var b serviceBody
+		if err := decode(body, &b, false); err != nil {
+			refused(t, err)
+			return
+		}
+		svc := &fc.Service{Name: "x"}
+		if err := b.apply(svc); err != nil {
+			refused(t, err)
+			return
+		}
+		if err := svc.Validate(); err != nil {
+			refused(t, err)
+		}
+		renders(t, viewService(svc))
+	})
+}
+
+func FuzzDecodeFunction(f *testing.F) {
+	for _, s := range []string{`{}`, `{"code":{"zipFile":"UEsFBg=="}}`, `{"code":{"zipFile":"\u0055Es="}}`, `{"code":{"zipFile":1}}`,
+		`{"environmentVariables":{"A":null,"B":"1"}}`, `{"timeout":3.5}`, `{"memorySize":-9223372036854775808}`,
+		`{"runtime":"nodejs6","handler":"` + "\u0000" + `"}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var b functionBody
+		if err := decode(body, &b, false); err != nil {
+			refused(t, err)
+			return
+		}
+		fn := newFunction("s", "f")
+		b.apply(fn)
+		if err := fn.Validate(fc.DefaultLimits()); err != nil {
+			refused(t, err)
+		}
+		if err := b.Code.validate(false); err != nil {
+			refused(t, err)
+		}
+		renders(t, viewFunction(fn))
+	})
+}
+
+func FuzzDecodeTrigger(f *testing.F) {
+	for _, s := range []string{`{}`, `{"triggerType":"logs","triggerConfig":null}`, `{"triggerConfig":{"events":[]}}`, `{"triggerConfig":7}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var b triggerBody
+		if err := decode(body, &b, false); err != nil {
+			refused(t, err)
+			return
+		}
+		trg := &fc.Trigger{Name: "t", Type: b.kind(), Config: b.config()}
+		b.apply(trg)
+		if err := trg.Validate(); err != nil {
+			refused(t, err)
+		}
+		renders(t, viewTrigger(trg))
+	})
+}
+
+func FuzzPath(f *testing.F) {
+	for _, s := range []string{"/2016-08-15/services", "/2016-08-15/services/a%2Fb", "/2016-08-15/services/a.LATEST/functions/f/code",
+		"/2016-08-15//services", "/2016-08-15/services/%zz", "/2016-08-15/services/a.b.c/functions/%00", "/"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		parts, ok := splitPath(path)
+		if !ok {
+			return
+		}
+		for i := range operations {
+			op := &operations[i]
+			if !matches(op.path, parts) {
+				continue
+			}
+			var p params
+			if err := p.read(op.path, parts); err != nil {
+				refused(t, err)
+				continue
+			}
+			for _, name := range []string{p.service, p.function, p.trigger, p.qualifier} {
+				if strings.ContainsAny(name, "/.\x00 ") {
+					t.Fatalf("%q gives the name %q", path, name)
+				}
+			}
+		}
+	})
+}
+
+func FuzzPage(f *testing.F) {
+	f.Add("limit=3&startKey=a&prefix=b&nextToken=c", "abc")
+	f.Add("limit=&startKey=%00", "-")
+	f.Fuzz(func(t *testing.T, query, name string) {
+		q, err := url.ParseQuery(query)
+		if err != nil {
+			return
+		}
+		p, err := readPage(q)
+		if err != nil {
+			refused(t, err)
+			return
+		}
+		if p.limit < 1 || p.limit > maxPage {
+			t.Fatalf("limit %d", p.limit)
+		}
+		if fc.ValidateName("Name", name, fc.MaxNameLength) != nil {
+			return
+		}
+		// A name is listed from a start on exactly if it is not smaller.
+		if listed := "svc/"+name > justBefore("svc/", p.start); listed != (name >= p.start) {
+			t.Fatalf("start %q, name %q: listed %v", p.start, name, listed)
+		}
+	})
+}
+
+func refused(t *testing.T, err error) {
+	t.Helper()
+	if fc.CodeOf(err) != fc.InvalidArgument {
+		t.Fatalf("refused with %v", err)
+	}
+}
+
+func renders(t *testing.T, view any) {
+	t.Helper()
+	b, err := encode(view)
+	if err != nil || !json.Valid(b) {
+		t.Fatalf("%s: %v", b, err)
+	}
+}

@@ -1,0 +1,117 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"fcd/fc"
+	"fcd/store"
+)
+
+// Values of the invocation headers.
+const (
+	invokeSync  = "Sync"
+	invokeAsync = "Async"
+	logNone     = "None"
+	logTail     = "Tail"
+)
+
+// exposed are the response headers that a browser may read.
+const exposed = "Date,x-fc-request-id,x-fc-error-type,x-fc-code-checksum,x-fc-invocation-duration," +
+	"x-fc-max-memory-usage,x-fc-log-result,x-fc-invocation-code-version"
+
+func (a *API) invokeFunction(c *call) (answer, error) {
+	if err := a.authorize(c, a.functionARN(c.params.ref())); err != nil {
+		return answer{}, err
+	}
+	async, tail, err := invocationKind(c.Header)
+	if err != nil {
+		return answer{}, err
+	}
+	limit := a.o.Limits.MaxSyncBodyBytes
+	if async {
+		limit = a.o.Limits.MaxAsyncBodyBytes
+	}
+	event, err := readBody(c, limit)
+	if err != nil {
+		return answer{}, err
+	}
+	if async {
+		return a.enqueue(c, event)
+	}
+	return a.invoke(c, event, tail)
+}
+
+// invocationKind reads the two headers that say how to invoke.
+func invocationKind(h http.Header) (async, tail bool, err error) {
+	kind, log := h.Get("X-Fc-Invocation-Type"), h.Get("X-Fc-Log-Type")
+	switch kind {
+	case "", invokeSync:
+	case invokeAsync:
+		async = true
+	default:
+		return false, false, fc.InvalidField("InvocationType", invokeSync+" | "+invokeAsync, kind)
+	}
+	allowed := logTail + " | " + logNone
+	if async {
+		allowed = logNone
+	}
+	switch {
+	case log == "" || log == logNone:
+	case log == logTail && !async:
+		tail = true
+	default:
+		return false, false, fc.InvalidField("LogType", allowed, log)
+	}
+	return async, tail, nil
+}
+
+// enqueue takes an asynchronous invocation over: 202 once it is durable. An unknown function is refused at once.
+func (a *API) enqueue(c *call, event []byte) (answer, error) {
+	ref := c.params.ref()
+	if _, err := a.o.Catalog.Target(ref); err != nil {
+		return answer{}, err
+	}
+	batch := store.Batch{Enqueue: []store.Msg{
+		{RequestID: c.requestID, Fn: ref.String(), Enqueued: a.o.Now().UTC(), Payload: event},
+	}}
+	// The client may hang up; what was begun is finished, so that no answer and no invocation go together.
+	if _, err := a.o.Store.Apply(context.WithoutCancel(c.Context()), batch); err != nil {
+		return answer{}, storeError("Apply", err)
+	}
+	return answer{status: http.StatusAccepted}, nil
+}
+
+// invoke runs the function and renders its result or its error.
+func (a *API) invoke(c *call, event []byte, tail bool) (answer, error) {
+	res, err := a.o.Invoker.Invoke(c.Context(), fc.Call{
+		RequestID: c.requestID, Ref: c.params.ref(), Payload: event, Tail: tail,
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	ans := answer{
+		status:      http.StatusOK,
+		contentType: typeBytes,
+		body:        res.Body,
+		header: map[string]string{
+			headerDuration:     strconv.FormatInt(res.Duration.Milliseconds(), 10),
+			headerMaxMemory:    strconv.FormatFloat(res.MaxMemoryMB, 'f', 2, 64),
+			headerCodeChecksum: res.CodeChecksum,
+			headerVersion:      res.VersionID,
+			headerInstanceID:   res.InstanceID,
+			headerExpose:       exposed,
+		},
+	}
+	if tail {
+		ans.header[headerLogResult] = base64.StdEncoding.EncodeToString(res.LogTail)
+	}
+	if res.ErrorType != "" {
+		ans.header[headerErrorType] = res.ErrorType
+		ans.contentType = strings.TrimSuffix(typeJSON, "; charset=utf-8")
+	}
+	return ans, nil
+}

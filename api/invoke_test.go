@@ -1,0 +1,194 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"fcd/api"
+	"fcd/fc"
+	"fcd/sign"
+	"fcd/store"
+)
+
+func TestInvokeCarriesBytesUnchanged(t *testing.T) {
+	s := start(t)
+	s.demo()
+	const path = "/services/demo/functions/resize/invocations"
+	every := make([]byte, 256)
+	for i := range every {
+		every[i] = byte(i)
+	}
+	for name, event := range map[string][]byte{
+		"nothing": nil, "every byte": every, "not JSON": []byte("{"), "as much as is allowed": bytes.Repeat([]byte("x"), 6<<20),
+	} {
+		a := s.must("POST", path, event, header("Content-Type", "application/json"))
+		if a.body != string(event) {
+			t.Errorf("%s: %d bytes came back as %d", name, len(event), len(a.body))
+		}
+		if a.header.Get("Content-Type") != "application/octet-stream" || a.header.Get("X-Fc-Error-Type") != "" {
+			t.Errorf("%s: headers %v", name, a.header)
+		}
+	}
+	if a := s.must("POST", path, chunked{strings.NewReader("in chunks")}); a.body != "in chunks" {
+		t.Errorf("chunked body came back as %q", a.body)
+	}
+	if a := s.must("POST", path, nil); a.body != "" {
+		t.Errorf("no body came back as %q", a.body)
+	}
+}
+
+func TestInvokeTail(t *testing.T) {
+	s := start(t)
+	s.demo()
+	const path = "/services/demo/functions/resize/invocations"
+	a := s.must("POST", path, "x", header("x-fc-log-type", "Tail"), header("x-fc-invocation-type", "Sync"))
+	log, err := base64.StdEncoding.DecodeString(a.header.Get("X-Fc-Log-Result"))
+	if err != nil || string(log) != "FC Invoke Start RequestId: "+a.header.Get("X-Fc-Request-Id")+"\n" {
+		t.Errorf("log %q, %v", log, err)
+	}
+	for _, kind := range []string{"None", ""} {
+		a = s.must("POST", path, "x", header("X-Fc-Log-Type", kind))
+		if _, there := a.header["X-Fc-Log-Result"]; there {
+			t.Errorf("a log came without being asked for by %q", kind)
+		}
+	}
+}
+
+func TestInvokeAsyncIsDurableBeforeItIsAccepted(t *testing.T) {
+	s := start(t)
+	s.demo()
+	for service, qualifier := range map[string]string{"demo": "", "demo.LATEST": "LATEST"} {
+		a := s.must("POST", "/services/"+service+"/functions/resize/invocations", "event",
+			header("X-Fc-Invocation-Type", "Async"), header("X-Fc-Log-Type", "None"))
+		if a.status != 202 || a.body != "" || a.header.Get("Content-Type") != "" {
+			t.Errorf("%d %q %v", a.status, a.body, a.header)
+		}
+		msg, ok := s.queued(a.header.Get("X-Fc-Request-Id"))
+		want := fc.FunctionRef{Service: "demo", Qualifier: qualifier, Function: "resize"}.String()
+		if !ok || string(msg.Payload) != "event" || msg.Fn != want || msg.Enqueued.IsZero() {
+			t.Errorf("queued %v %+v, want it for %s", ok, msg, want)
+		}
+	}
+}
+
+// failing is a store that refuses every write.
+type failing struct {
+	store.Store
+	err error
+}
+
+func (f failing) Apply(context.Context, store.Batch) (store.Applied, error) {
+	return store.Applied{}, f.err
+}
+
+func TestErrorsOfTheStoreAreNamed(t *testing.T) {
+	tests := []struct {
+		err    error
+		status int
+		code   fc.Code
+	}{
+		{store.ErrFull, 429, fc.ResourceExhausted},
+		{store.ErrUnavailable, 503, fc.ResourceThrottled},
+		{store.ErrFatal, 503, fc.ResourceThrottled},
+		{store.ErrTooLarge, 400, fc.EntityTooLarge},
+		{store.ErrConflict, 409, fc.ConcurrentUpdateError},
+	}
+	for _, tt := range tests {
+		s := start(t, func(o *api.Options) { o.Store = failing{o.Store, tt.err} })
+		wantError(t, s.do("POST", "/services", m{"serviceName": "a"}), tt.status, tt.code)
+	}
+}
+
+func TestMetricsCountByOperationAndStatus(t *testing.T) {
+	s := start(t)
+	s.demo()
+	s.do("GET", "/services/absent", nil)
+	s.do("GET", "/nowhere", nil)
+	s.do("GET", "/services/demo", nil, unsigned)
+	s.do("POST", "/services/demo/functions/resize/invocations", "panic")
+	want := `# HELP fcd_api_requests_total Requests to the REST API by operation and HTTP status.
+# TYPE fcd_api_requests_total counter
+fcd_api_requests_total{operation="CreateFunction",status="200"} 1
+fcd_api_requests_total{operation="CreateService",status="200"} 1
+fcd_api_requests_total{operation="CreateTrigger",status="200"} 1
+fcd_api_requests_total{operation="GetService",status="404"} 1
+fcd_api_requests_total{operation="InvokeFunction",status="500"} 1
+fcd_api_requests_total{operation="Unknown",status="400"} 1
+fcd_api_requests_total{operation="Unknown",status="403"} 1
+`
+	if err := testutil.GatherAndCompare(s.metrics, strings.NewReader(want), "fcd_api_requests_total"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAClientThatGoesAwayIsNoFault(t *testing.T) {
+	seen, logs := observer.New(zap.InfoLevel)
+	var h http.Handler
+	s := start(t, func(o *api.Options) {
+		o.Log = zap.New(seen)
+		o.Invoker = invoker(func(ctx context.Context, _ fc.Call) (fc.Result, error) {
+			<-ctx.Done()
+			return fc.Result{}, ctx.Err()
+		})
+		var err error
+		if h, err = api.New(api.Options{Store: o.Store, Catalog: o.Catalog, Packages: o.Packages, Invoker: o.Invoker, Keys: o.Keys,
+			Policy: o.Policy, Triggers: o.Triggers, Region: region, AccountID: account, ExternalURL: o.ExternalURL, Log: o.Log}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	r := httptest.NewRequestWithContext(ctx, "POST", s.url+base+"/services/demo/functions/resize/invocations", strings.NewReader("x"))
+	sign.SignFC(r, rootKey, rootSecret, "", time.Now())
+	cancel()
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	if logs.Len() != 0 {
+		t.Errorf("logged %v", logs.All())
+	}
+}
+
+func TestFaultsAreLoggedWithTheirCauseAndAnsweredWithout(t *testing.T) {
+	seen, logs := observer.New(zap.InfoLevel)
+	s := start(t, func(o *api.Options) { o.Log = zap.New(seen) })
+	s.demo()
+	a := s.do("POST", "/services/demo/functions/resize/invocations", "broken")
+	if strings.Contains(a.body, io.ErrUnexpectedEOF.Error()) {
+		t.Errorf("the cause is told: %s", a.body)
+	}
+	entries := logs.FilterField(zap.String("requestId", a.header.Get("X-Fc-Request-Id"))).All()
+	if len(entries) != 1 || !strings.Contains(fmt.Sprint(entries[0].ContextMap()["error"]), io.ErrUnexpectedEOF.Error()) {
+		t.Errorf("logged %v", entries)
+	}
+}
+
+func BenchmarkInvoke(b *testing.B) {
+	s := start(b)
+	s.demo()
+	h, err := api.New(api.Options{Store: s.store, Catalog: s.catalog, Packages: s.options.Packages, Invoker: s.options.Invoker,
+		Keys: keys{}, Policy: s.policy, Triggers: kinds{}, Region: region, AccountID: account, ExternalURL: s.options.ExternalURL})
+	if err != nil {
+		b.Fatal(err)
+	}
+	event := bytes.Repeat([]byte("x"), 1024)
+	b.ReportAllocs()
+	for b.Loop() {
+		r := httptest.NewRequest("POST", s.url+base+"/services/demo/functions/resize/invocations", bytes.NewReader(event))
+		sign.SignFC(r, rootKey, rootSecret, "", time.Now())
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != 200 {
+			b.Fatal(w.Body)
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"fcd/fc"
+	"fcd/ram"
+	"fcd/store"
+	"fcd/store/packages"
+)
+
+// Options are what the API needs of the other rooms. Those without "optional" in their comment must be set.
+type Options struct {
+	Store    store.Store
+	Catalog  Catalog
+	Packages Packages
+	Invoker  fc.Invoker
+	Keys     Keys
+	Policy   Policy
+	Triggers Triggers
+
+	// InvocationRoles is asked when a trigger is created or changed. Optional: nil checks the form of role names only,
+	// and a role that may not invoke is refused when an event arrives.
+	InvocationRoles InvocationRoles
+	// Objects reads code packages named by ossBucketName and ossObjectName. Optional: nil refuses that form.
+	Objects ObjectReader
+	// Logstores tells whether a service's logConfig names something that exists. Optional: nil accepts any.
+	Logstores Logstores
+
+	// Region and AccountID are part of every resource name that policies are asked about.
+	Region, AccountID string
+	// ExternalURL is the base of code-download URLs, like "http://127.0.0.1:8080", asked for at each use because the
+	// port may be known only after listening.
+	ExternalURL func() string
+	// CodeURLKey signs code-download URLs. Optional: by default a random key, so that URLs end with the process. Several
+	// daemons behind one address share a key.
+	CodeURLKey []byte
+	// CodeURLLifetime is how long a code-download URL works. Default 10 minutes.
+	CodeURLLifetime time.Duration
+	// UploadBytes bounds the memory of all create and update bodies that are being read at one time; more wait. Default
+	// 512 MiB; never less than one body.
+	UploadBytes int64
+	// Limits default to fc.DefaultLimits().
+	Limits fc.Limits
+
+	Log        *zap.Logger           // optional
+	Registerer prometheus.Registerer // optional
+	Now        func() time.Time      // optional; time.Now
+}
+
+// Catalog is the view of the records that invocations are resolved with.
+type Catalog interface {
+	// Target resolves a function; ServiceNotFound, FunctionNotFound, VersionNotFound or AliasNotFound.
+	Target(fc.FunctionRef) (*fc.Target, error)
+	TriggersBySource(arn string) []*fc.Trigger
+	// Wait returns when the view holds everything up to rev.
+	Wait(ctx context.Context, rev store.Rev) error
+}
+
+// Packages keeps code packages by the SHA-256 of their bytes.
+type Packages interface {
+	// Put keeps a package that is safe to unpack; anything else is InvalidArgument.
+	Put(context.Context, io.Reader) (packages.Package, error)
+	// Open gives the bytes of a package and their number; fs.ErrNotExist if there is no such package.
+	Open(sha256 string) (io.ReadSeekCloser, int64, error)
+}
+
+// Keys finds whom an access key belongs to: InvalidAccessKeyId for an unknown key, AccessDenied for a bad token.
+type Keys interface {
+	Authenticate(accessKeyID, token string) (ram.Identity, error)
+}
+
+// Policy decides what a caller may do; a refusal is AccessDenied.
+type Policy interface {
+	Allowed(p ram.Principal, action, resource string, env ram.Env) error
+}
+
+// Triggers knows the rules of each kind of trigger.
+type Triggers interface {
+	// Normalize checks sourceArn, role and configuration of t and sets t.Config and what follows from it. For an update,
+	// old is what is stored and raw is merged into its configuration; for a create old is nil.
+	Normalize(old, t *fc.Trigger, raw json.RawMessage) error
+	// Conflict refuses a trigger that may not stand beside the others of its source.
+	Conflict(t *fc.Trigger, others []*fc.Trigger) error
+	// RoleService is the service that must be trusted by the invocation role of that type of trigger, like
+	// "oss.aliyuncs.com"; "" for a type that needs no role.
+	RoleService(triggerType string) string
+}
+
+// InvocationRoles tells whether a role exists, trusts the service and may invoke the resource; AccessDenied if not.
+type InvocationRoles interface {
+	CheckInvocationRole(roleARN, service, resource string) error
+}
+
+// ObjectReader opens an object of Object Storage Service and tells its size in bytes, -1 if unknown. Its *fc.Error is
+// shown to the caller.
+type ObjectReader interface {
+	Open(ctx context.Context, bucket, object string) (io.ReadCloser, int64, error)
+}
+
+// Logstores checks that a project and its logstore exist. The refusal is InvalidArgument, whose message holds "not exist"
+// and either "project" or "logstore": deployment tools then wait and try again.
+type Logstores interface {
+	CheckLogstore(ctx context.Context, project, logstore string) error
+}

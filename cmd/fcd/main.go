@@ -1,0 +1,39 @@
+// Command fcd is a Function Compute of one's own: a daemon that runs functions in sandboxes and bridges events to them,
+// and the commands to drive it.
+//
+//	fcd serve                       run the daemon
+//	fcd demo                        see it work, end to end, in a minute
+//	fcd invoke SERVICE/FUNCTION     call a function
+//	fcd logs SERVICE[/FUNCTION]     read its log
+//	fcd doctor                      what this host can and cannot do, and why
+//	fcd check-config [FILE]         read a configuration without running it
+//
+// Commands that need a running daemon find it by --data-dir, by FCD_DATA_DIR or by a profile (see profile.go).
+// Exit codes: 0 done, 1 refused or failed, 2 the command line is wrong.
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"fcd/invoker/sandbox/native"
+)
+
+func main() {
+	native.Main()
+	os.Exit(execute(newRoot(), os.Stderr))
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "fcd",
+		Short: "A Function Compute of your own, in one process",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	p := &profile{}
+	p.flags(root.PersistentFlags())
+	root.AddCommand(newServe(p), newDemo(), newInvoke(p), newLogs(p), newDoctor(p), newCheckConfig())
+	return root
+}

@@ -1,0 +1,74 @@
+package config
+
+import "time"
+
+// Limits are the bounds of the guide, to be widened or narrowed.
+type Limits struct {
+	MaxTimeoutSeconds int   `yaml:"maxTimeoutSeconds"`
+	MaxMemoryMB       int   `yaml:"maxMemoryMB"`
+	SyncBodyBytes     int64 `yaml:"syncBodyBytes"`
+	AsyncBodyBytes    int64 `yaml:"asyncBodyBytes"`
+	ResultBytes       int64 `yaml:"resultBytes"`
+	CodeZipBytes      int64 `yaml:"codeZipBytes"`
+	UnpackedBytes     int64 `yaml:"unpackedBytes"`
+	PackageEntries    int   `yaml:"packageEntries"`
+	UnpackRatio       int64 `yaml:"unpackRatio"`
+	EnvironmentBytes  int   `yaml:"environmentBytes"`
+}
+
+// Invoker bounds the instances and the waiting for them.
+type Invoker struct {
+	MaxInstances            int           `yaml:"maxInstances"`
+	MaxInstancesPerFunction int           `yaml:"maxInstancesPerFunction"`
+	MaxMemoryMB             int           `yaml:"maxMemoryMB"`
+	QueuePerFunction        int           `yaml:"queuePerFunction"`
+	QueueWait               time.Duration `yaml:"queueWait"`
+	IdleTimeout             time.Duration `yaml:"idleTimeout"`
+}
+
+// Sandbox is how functions are contained.
+type Sandbox struct {
+	Driver   string `yaml:"driver"`
+	CPU      string `yaml:"cpu"`
+	Pids     int    `yaml:"pids"`
+	TmpMB    int    `yaml:"tmpMB"`
+	UIDFirst uint32 `yaml:"uidFirst"`
+	UIDLast  uint32 `yaml:"uidLast"`
+}
+
+// Runtime overrides one row of the runtime table.
+type Runtime struct {
+	Root       string            `yaml:"root"`
+	Command    []string          `yaml:"command"`
+	Args       []string          `yaml:"args"`
+	Env        map[string]string `yaml:"env"`
+	Fallbacks  []string          `yaml:"fallbacks"`
+	AllowNewer bool              `yaml:"allowNewer"`
+}
+
+// Errors is the wording of function errors where the service itself changed over the years.
+type Errors struct {
+	Uncaught   string `yaml:"uncaught"`
+	ExitSuffix bool   `yaml:"exitSuffix"`
+	OOMMessage string `yaml:"oomMessage"`
+}
+
+// Async is the delivery of queued invocations.
+type Async struct {
+	Concurrency            int           `yaml:"concurrency"`
+	ConcurrencyPerFunction int           `yaml:"concurrencyPerFunction"`
+	MaxRetries             int           `yaml:"maxRetries"`
+	RetryBase              time.Duration `yaml:"retryBase"`
+	BackoffMax             time.Duration `yaml:"backoffMax"`
+	MaxAge                 time.Duration `yaml:"maxAge"`
+}
+
+// Timer is the rules of timer triggers.
+type Timer struct {
+	AllowSubMinute bool          `yaml:"allowSubMinute"`
+	MinEvery       time.Duration `yaml:"minEvery"`
+	DowBase        string        `yaml:"dowBase"`
+	Misfire        string        `yaml:"misfire"`
+	MaxLateness    time.Duration `yaml:"maxLateness"`
+	MaxPayload     int           `yaml:"maxPayloadBytes"`
+}

@@ -1,0 +1,169 @@
+package config
+
+import (
+	"path/filepath"
+
+	"fcd/api"
+	"fcd/fc"
+	"fcd/invoker"
+	"fcd/invoker/async"
+	"fcd/invoker/runtimes"
+	"fcd/invoker/sandbox/native"
+	"fcd/localcloud/oss"
+	localsls "fcd/localcloud/sls"
+	"fcd/logsink"
+	"fcd/logsink/sls"
+	"fcd/logsink/spool"
+	"fcd/ram"
+	"fcd/store/sqlite"
+	triggeross "fcd/triggers/oss"
+	"fcd/triggers/timer"
+)
+
+// Each method here fills what the file decides of one room's Options; the wiring adds the other rooms, loggers and so on.
+
+// StoreOptions are those of the embedded store.
+func (c *Config) StoreOptions() sqlite.Options {
+	return sqlite.Options{
+		Dir:            filepath.Join(c.DataDir, "store"),
+		AllowNetworkFS: c.Store.AllowNetworkFS,
+		MaxMessages:    c.Queue.MaxMessages,
+		MaxBytes:       c.Queue.MaxBytes,
+	}
+}
+
+// FCLimits are the bounds of the API.
+func (c *Config) FCLimits() fc.Limits {
+	l, f := fc.DefaultLimits(), c.Limits
+	l.MaxTimeoutSeconds, l.MaxMemoryMB = f.MaxTimeoutSeconds, f.MaxMemoryMB
+	l.MaxSyncBodyBytes, l.MaxAsyncBodyBytes, l.MaxResultBytes = f.SyncBodyBytes, f.AsyncBodyBytes, f.ResultBytes
+	l.MaxCodeZipBytes, l.MaxUnpackedBytes = f.CodeZipBytes, f.UnpackedBytes
+	l.MaxRequestBytes = max(l.MaxRequestBytes, f.CodeZipBytes*7/5)
+	l.MaxPackageEntries, l.MaxUnpackRatio = f.PackageEntries, f.UnpackRatio
+	l.MaxEnvironmentSize = f.EnvironmentBytes
+	return l
+}
+
+// RAMOptions are the users, roles and checks, with the account's own key and, where asked for, the default roles.
+func (c *Config) RAMOptions(a Account) ram.Options {
+	o := ram.Options{
+		Account:       a.ID,
+		Keys:          []ram.Key{{ID: a.AccessKeyID, Secret: a.AccessKeySecret}},
+		Mode:          ram.Mode(c.RAM.Mode),
+		CheckAtCreate: ram.RoleCheck(c.RAM.CheckAtCreate),
+	}
+	for _, u := range c.RAM.Users {
+		o.Users = append(o.Users, ram.User{Name: u.Name, Keys: []ram.Key{{ID: u.AccessKeyID, Secret: u.AccessKeySecret}},
+			Policies: ramPolicies(u.Policies)})
+	}
+	for _, r := range c.RAM.Roles {
+		o.Roles = append(o.Roles, ram.Role{Name: r.Name, Trust: r.Trust.Document, Policies: ramPolicies(r.Policies)})
+	}
+	if c.RAM.DefaultRoles {
+		o.Roles = append(o.Roles, defaultRoles(o.Roles)...)
+	}
+	return o
+}
+
+// APIOptions are the bounds of the REST storey.
+func (c *Config) APIOptions() api.Options {
+	return api.Options{Region: c.Region, CodeURLLifetime: c.API.CodeURLLife, Limits: c.FCLimits()}
+}
+
+// SandboxOptions are those of the native driver.
+func (c *Config) SandboxOptions() native.Options {
+	return native.Options{UIDFirst: int(c.Sandbox.UIDFirst), UIDLast: int(c.Sandbox.UIDLast), Pids: c.Sandbox.Pids,
+		TmpMB: c.Sandbox.TmpMB}
+}
+
+// RuntimesOptions are the operator's changes to the runtime table.
+func (c *Config) RuntimesOptions() runtimes.Options {
+	o := runtimes.Options{BootstrapDir: filepath.Join(c.DataDir, "bootstrap"), Settings: map[string]runtimes.Settings{}}
+	for name, r := range c.Runtimes {
+		o.Settings[name] = runtimes.Settings{Root: r.Root, Command: r.Command, Args: r.Args, Env: r.Env,
+			Fallbacks: r.Fallbacks, AllowNewer: r.AllowNewer}
+	}
+	return o
+}
+
+// InvokerOptions are the bounds of instances and the wording of errors.
+func (c *Config) InvokerOptions() invoker.Options {
+	return invoker.Options{
+		Region:              c.Region,
+		LogStyle:            c.Logs.LevelStyle,
+		Errors:              invoker.ErrorTexts{Uncaught: c.Errors.Uncaught, ExitSuffix: c.Errors.ExitSuffix, OOMMessage: c.Errors.OOMMessage},
+		FunctionConcurrency: c.Invoker.MaxInstancesPerFunction,
+		MaxInstances:        c.Invoker.MaxInstances,
+		MaxMemoryMB:         c.Invoker.MaxMemoryMB,
+		MaxWaiting:          c.Invoker.QueuePerFunction,
+		MaxWait:             c.Invoker.QueueWait,
+		IdleTimeout:         c.Invoker.IdleTimeout,
+		CPUShare:            c.Sandbox.CPU == "share",
+		Pids:                c.Sandbox.Pids,
+		TmpMB:               c.Sandbox.TmpMB,
+		Limits:              c.FCLimits(),
+	}
+}
+
+// LocalOSSOptions are those of the embedded object storage.
+func (c *Config) LocalOSSOptions() oss.Options {
+	o := c.LocalCloud.OSS
+	return oss.Options{Dir: filepath.Join(c.DataDir, "localcloud", "oss"), Region: c.Region, MaxTotal: o.MaxTotalBytes,
+		UploadTTL: o.UploadTTL, Endpoints: []string{"oss.fcd.local"}}
+}
+
+// SpoolOptions are those of the disk in front of the logstore.
+func (c *Config) SpoolOptions() spool.Options {
+	return spool.Options{Dir: filepath.Join(c.DataDir, "spool"), MaxBytes: c.Logs.Spool.MaxBytes,
+		MaxBytesPerQueue: c.Logs.Spool.MaxBytesPerLogstore}
+}
+
+// AsyncOptions are those of the dispatcher of the queue.
+func (c *Config) AsyncOptions() async.Options {
+	a := c.Async
+	o := async.Options{Concurrency: a.Concurrency, FunctionConcurrency: a.ConcurrencyPerFunction, Retries: a.MaxRetries,
+		Backoff: a.RetryBase, MaxBackoff: a.BackoffMax}
+	if a.MaxRetries == 0 {
+		o.Retries = -1 // there, 0 means the default
+	}
+	return o
+}
+
+// LocalSLSOptions are those of the embedded Log Service.
+func (c *Config) LocalSLSOptions() localsls.Options {
+	o := c.LocalCloud.SLS
+	return localsls.Options{Dir: filepath.Join(c.DataDir, "localcloud", "sls"), Region: c.Region, Domain: o.Domain,
+		MaxBytes: o.MaxBytes, QueryTimeout: o.QueryTimeout}
+}
+
+// SinkOptions are those of the Log Service client of the log pipeline.
+func (c *Config) SinkOptions() sls.Options {
+	o := sls.Options{Endpoint: c.SLS.Endpoint, AuthVersion: c.SLS.AuthVersion, Region: c.SLS.Region,
+		RequestTimeout: c.SLS.RequestTimeout, RetryTimeout: c.SLS.RetryTimeout}
+	if o.Region == "" {
+		o.Region = c.Region
+	}
+	return o
+}
+
+// ShipperOptions are those of the log pipeline.
+func (c *Config) ShipperOptions() logsink.Options {
+	o := logsink.Options{Block: c.Logs.Spool.OnFull == "block"}
+	if c.SLS.TopicStyle == "fclogs" {
+		o.Topic = func(r fc.LogRecord) string { return "FCLogs:" + r.Service + "/" + r.Function }
+	}
+	return o
+}
+
+// OSSTriggerOptions are the rules of oss triggers.
+func (c *Config) OSSTriggerOptions(account string) triggeross.Options {
+	return triggeross.Options{Region: c.Region, Account: account, AllowOverlap: c.OSS.AllowOverlap,
+		MaxTriggersPerBucket: c.OSS.MaxTriggersPerBucket}
+}
+
+// TimerTriggerOptions are the rules of timer triggers.
+func (c *Config) TimerTriggerOptions() timer.Options {
+	t := c.Timer
+	return timer.Options{AllowSubMinute: t.AllowSubMinute, MinEvery: t.MinEvery, DayOfWeekBase: t.DowBase,
+		Misfire: t.Misfire, MaxLateness: t.MaxLateness, MaxPayloadBytes: t.MaxPayload}
+}

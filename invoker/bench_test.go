@@ -1,0 +1,85 @@
+package invoker
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"fcd/fc"
+)
+
+// discard is a Logs that costs nothing.
+type discard struct{}
+
+func (discard) Append(fc.LogRecord) {}
+
+// BenchmarkWarm measures warm calls through the native driver, 1 KiB in and out, with a log that is kept.
+func BenchmarkWarm(b *testing.B) {
+	for _, lang := range languages {
+		for _, parallel := range []int{1, 2, 64} {
+			b.Run(lang.name+"/"+map[int]string{1: "sequential", 2: "2-callers", 64: "64-callers"}[parallel], func(b *testing.B) {
+				r := newReal(b, lang, func(o *Options) { o.FunctionConcurrency, o.Logs = 2, discard{} })
+				event := append([]byte("echo "), make([]byte, 1019)...)
+				invoke := func() {
+					if _, err := r.Invoke(context.Background(), fc.Call{RequestID: "0123456789abcdef01234567", Ref: r.ref, Payload: event}); err != nil {
+						b.Error(err)
+					}
+				}
+				var warm sync.WaitGroup
+				for range min(parallel, 2) {
+					warm.Go(invoke)
+				}
+				warm.Wait()
+				var mu sync.Mutex
+				var all []time.Duration
+				work := make(chan struct{}, 1024)
+				var wg sync.WaitGroup
+				b.ReportAllocs()
+				b.ResetTimer()
+				for range parallel {
+					wg.Go(func() {
+						var own []time.Duration
+						for range work {
+							begin := time.Now()
+							invoke()
+							own = append(own, time.Since(begin))
+						}
+						mu.Lock()
+						defer mu.Unlock()
+						all = append(all, own...)
+					})
+				}
+				for range b.N {
+					work <- struct{}{}
+				}
+				close(work)
+				wg.Wait()
+				b.StopTimer()
+				slices.Sort(all)
+				b.ReportMetric(float64(all[len(all)/2].Nanoseconds())/1000, "p50-µs")
+				b.ReportMetric(float64(all[len(all)*99/100].Nanoseconds())/1000, "p99-µs")
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+			})
+		}
+	}
+}
+
+// BenchmarkCold measures a fresh sandbox and its first answer.
+func BenchmarkCold(b *testing.B) {
+	for _, lang := range languages {
+		b.Run(lang.name, func(b *testing.B) {
+			r := newReal(b, lang, nil)
+			var all []time.Duration
+			for b.Loop() {
+				ref := r.function(lang, "hello", nil)
+				begin := time.Now()
+				r.call(b, ref, "echo x")
+				all = append(all, time.Since(begin))
+			}
+			slices.Sort(all)
+			b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "p50-ms")
+		})
+	}
+}

@@ -1,0 +1,52 @@
+package invoker
+
+import (
+	"context"
+
+	"fcd/fc"
+	"fcd/invoker/runtimes"
+	"fcd/invoker/runtimes/frame"
+	"fcd/invoker/sandbox"
+)
+
+// binding is what ties an instance to a target.
+func (v *Invoker) binding(t *fc.Target, id string) runtimes.Binding {
+	return runtimes.Binding{
+		Target: t, Region: v.opt.Region, AccountID: v.opt.AccountID, InstanceID: id, Token: frame.NewToken(),
+		Extra: v.opt.ExtraEnv, LogStyle: v.opt.LogStyle, Errors: frame.Errors{Uncaught: v.opt.Errors.Uncaught},
+		IgnorePromises: v.opt.IgnorePromises,
+	}
+}
+
+// spec describes a sandbox that is started for a function, with its code in place.
+func (v *Invoker) spec(ctx context.Context, rt *runtimes.Runtime, b runtimes.Binding) (sandbox.Spec, error) {
+	f := b.Target.Function
+	dir, err := v.opt.Code.Dir(ctx, f.CodeSHA256)
+	if err != nil {
+		return sandbox.Spec{}, err
+	}
+	path, args := rt.Command(rt.HeapMB(f.MemorySizeMB, v.caps.HardMemory))
+	return sandbox.Spec{
+		ID: b.InstanceID, Runtime: rt.Name, Root: rt.Root, CodeDir: dir, BootstrapDir: rt.BootstrapDir(),
+		HostsFile: v.opt.HostsFile,
+		Limits:    sandbox.Limits{MemoryMB: f.MemorySizeMB, CPUMilli: v.cpuMilli(f), Pids: v.opt.Pids},
+		TmpMB:     v.opt.TmpMB, Network: v.network(b.Target.Service),
+		Path: path, Args: args, Env: rt.Environment(b),
+	}, nil
+}
+
+// network is what the functions of a service see of it.
+func (v *Invoker) network(s *fc.Service) sandbox.NetMode {
+	if s.InternetAccess {
+		return v.opt.Network
+	}
+	return sandbox.NetNone
+}
+
+// cpuMilli is the processor share of a function: a core at 1024 MB, in proportion below and above.
+func (v *Invoker) cpuMilli(f *fc.Function) int {
+	if !v.opt.CPUShare {
+		return 0
+	}
+	return f.MemorySizeMB * 1000 / 1024
+}

@@ -1,0 +1,174 @@
+package invoker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"fcd/fc"
+	"fcd/invoker/sandbox/native"
+)
+
+func TestMain(m *testing.M) {
+	native.Main()
+	if mode := os.Getenv(childVariable); mode != "" {
+		runChild(mode)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// functions is a Functions that a test can change.
+type functions struct {
+	mu      sync.Mutex
+	targets map[fc.FunctionRef]*fc.Target
+}
+
+func (f *functions) Target(ref fc.FunctionRef) (*fc.Target, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if t, ok := f.targets[ref]; ok {
+		return t, nil
+	}
+	return nil, fc.Errorf(fc.FunctionNotFound, "function '%s' does not exist", ref.Function)
+}
+
+// set makes or changes a function; each call is a new generation.
+func (f *functions) set(name string, change func(*fc.Service, *fc.Function)) fc.FunctionRef {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	svc := &fc.Service{Name: "demo", LogConfig: fc.LogConfig{Project: "p", Logstore: "l"}}
+	fn := &fc.Function{ServiceName: "demo", Name: name, Runtime: "nodejs8", Handler: "index.handler", TimeoutSeconds: 10,
+		MemorySizeMB: 128, InitializationTimeoutSeconds: 3, CodeSHA256: name, CodeChecksum: "42"}
+	if change != nil {
+		change(svc, fn)
+	}
+	if f.targets == nil {
+		f.targets = make(map[fc.FunctionRef]*fc.Target)
+	}
+	ref := fc.FunctionRef{Service: "demo", Function: name}
+	generation := fmt.Sprintf("%s-%p", name, fn)
+	f.targets[ref] = &fc.Target{Ref: ref, VersionID: fc.Latest, Service: svc, Function: fn, Generation: generation}
+	return ref
+}
+
+// lines is a Logs that keeps what it gets.
+type lines struct {
+	mu   sync.Mutex
+	all  []fc.LogRecord
+	more chan struct{}
+}
+
+func newLines() *lines { return &lines{more: make(chan struct{}, 1)} }
+
+func (l *lines) Append(r fc.LogRecord) {
+	l.mu.Lock()
+	l.all = append(l.all, r)
+	l.mu.Unlock()
+	select {
+	case l.more <- struct{}{}:
+	default:
+	}
+}
+
+// of are the messages of a request so far.
+func (l *lines) of(id string) (messages []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.all {
+		if r.RequestID == id {
+			messages = append(messages, r.Message)
+		}
+	}
+	return messages
+}
+
+// until waits for a record of the request that ok accepts.
+func (l *lines) until(t testing.TB, id string, ok func(fc.LogRecord) bool) fc.LogRecord {
+	t.Helper()
+	late := time.After(10 * time.Second)
+	for {
+		l.mu.Lock()
+		i := slices.IndexFunc(l.all, func(r fc.LogRecord) bool { return r.RequestID == id && ok(r) })
+		if i >= 0 {
+			defer l.mu.Unlock()
+			return l.all[i]
+		}
+		l.mu.Unlock()
+		select {
+		case <-l.more:
+		case <-late:
+			t.Fatalf("the line of %s did not come; there are %q", id, l.of(id))
+		}
+	}
+}
+
+// ended waits for the End line of a request.
+func (l *lines) ended(t testing.TB, id string) []string {
+	t.Helper()
+	l.until(t, id, func(r fc.LogRecord) bool { return strings.HasPrefix(r.Message, "FC Invoke End") })
+	return l.of(id)
+}
+
+type codeDir string
+
+func (d codeDir) Dir(context.Context, string) (string, error) { return string(d), nil }
+
+// world is an Invoker on plain children.
+type world struct {
+	*Invoker
+	functions *functions
+	driver    *plainDriver
+	lines     *lines
+	n         int
+}
+
+func newWorld(t testing.TB, change func(*Options)) *world {
+	t.Helper()
+	w := &world{functions: &functions{}, driver: &plainDriver{}, lines: newLines()}
+	o := Options{Functions: w.functions, Code: codeDir(t.TempDir()), Driver: w.driver, Runtimes: table(t), Logs: w.lines,
+		Region: "local", AccountID: "123"}
+	if change != nil {
+		change(&o)
+	}
+	v, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Invoker = v
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		v.Close(ctx)
+		if n := v.budget.used(); n != 0 {
+			t.Errorf("%d instances are left", n)
+		}
+	})
+	return w
+}
+
+// call makes an invocation that must take place.
+func (w *world) call(t testing.TB, ref fc.FunctionRef, event string) fc.Result {
+	t.Helper()
+	w.n++
+	res, err := w.Invoke(context.Background(), fc.Call{RequestID: fmt.Sprintf("req-%d", w.n), Ref: ref, Payload: []byte(event)})
+	if err != nil {
+		t.Fatalf("invoke %.40q: %v", event, err)
+	}
+	return res
+}
+
+func codeOf(err error) fc.Code {
+	var e *fc.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}

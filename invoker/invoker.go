@@ -1,0 +1,184 @@
+package invoker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"fcd/fc"
+	"fcd/invoker/sandbox"
+)
+
+// Invoker runs functions. Make one with New; its methods may be called concurrently.
+type Invoker struct {
+	opt     Options
+	caps    sandbox.Caps
+	metrics *metrics
+	budget  budget
+
+	pools     sync.Map // Target.Generation -> *pool; what a warm call looks at
+	functions sync.Map // "service/function" -> *function
+
+	mu        sync.Mutex // guards instances
+	instances map[*process]struct{}
+
+	dying    atomic.Int64 // instances that are being ended
+	closing  atomic.Bool
+	janitor  chan struct{} // capacity 1: there is something to look for
+	quit     chan struct{} // closed by Close
+	work     sync.WaitGroup
+	closed   chan struct{} // closed when Close is through
+	closeOne sync.Once
+}
+
+// New makes an Invoker. It starts no instance; call Close in the end.
+func New(o Options) (*Invoker, error) {
+	if err := o.setDefaults(); err != nil {
+		return nil, err
+	}
+	caps, err := o.Driver.Probe()
+	if err != nil {
+		return nil, fmt.Errorf("invoker: sandbox driver %s: %w", o.Driver.Name(), err)
+	}
+	v := &Invoker{
+		caps:      caps,
+		opt:       o,
+		budget:    budget{maxInstances: o.MaxInstances, maxMemoryMB: o.MaxMemoryMB},
+		instances: make(map[*process]struct{}),
+		janitor:   make(chan struct{}, 1),
+		quit:      make(chan struct{}),
+		closed:    make(chan struct{}),
+	}
+	m, err := newMetrics(o.Registerer, &v.budget)
+	if err != nil {
+		return nil, fmt.Errorf("invoker: metrics: %w", err)
+	}
+	v.metrics = m
+	v.work.Go(v.sweep)
+	return v, nil
+}
+
+// errStale says that an instance had ended before the request reached it.
+var errStale = errors.New("the instance had ended before the request")
+
+// Invoke makes one synchronous invocation. ctx bounds the wait for an instance; a function that runs goes on to its
+// end or its timeout even if nobody waits for it any more. A function's own failure is a Result with ErrorType; errors
+// are *fc.Error and mean that the invocation did not take place or was cut by Close.
+func (v *Invoker) Invoke(ctx context.Context, call fc.Call) (fc.Result, error) {
+	res, err := v.invoke(ctx, call)
+	if err != nil {
+		v.metrics.refused(err)
+		return fc.Result{}, err
+	}
+	v.metrics.ran(res.ErrorClass, res.Duration)
+	return res, nil
+}
+
+func (v *Invoker) invoke(ctx context.Context, call fc.Call) (fc.Result, error) {
+	t, err := v.opt.Functions.Target(call.Ref)
+	if err != nil {
+		return fc.Result{}, err
+	}
+	if limit := v.opt.Limits.MaxSyncBodyBytes; int64(len(call.Payload)) > limit {
+		return fc.Result{}, fc.Errorf(fc.EntityTooLarge, "payload size exceeds maximum allowed size (%d bytes)", limit)
+	}
+	for {
+		inst, err := v.acquire(ctx, t)
+		if err != nil {
+			return fc.Result{}, err
+		}
+		res, err := inst.serve(ctx, call, t)
+		if errors.Is(err, errStale) {
+			continue
+		}
+		return res, err
+	}
+}
+
+func errClosing() error {
+	return fc.Errorf(fc.ResourceThrottled, "the daemon is shutting down")
+}
+
+// Close refuses new calls and those that wait, lets running ones end until ctx does and kills what is left then. It
+// returns when no instance is left. Further calls wait for the first.
+func (v *Invoker) Close(ctx context.Context) error {
+	v.closeOne.Do(func() {
+		v.closing.Store(true)
+		close(v.quit)
+		v.functions.Range(func(_, f any) bool {
+			f.(*function).close()
+			return true
+		})
+		idle := make(chan struct{})
+		go func() { v.work.Wait(); close(idle) }()
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			v.killAll()
+			<-idle
+		}
+		close(v.closed)
+	})
+	<-v.closed
+	return nil
+}
+
+// close sends the waiters away and retires the idle instances.
+func (fn *function) close() {
+	fn.mu.Lock()
+	defer fn.mu.Unlock()
+	for _, w := range fn.waiting {
+		w.ready <- grant{err: errClosing()}
+	}
+	fn.waiting = nil
+	for _, p := range fn.pools {
+		p.retireAll()
+	}
+}
+
+func (v *Invoker) killAll() {
+	v.mu.Lock()
+	all := make([]*process, 0, len(v.instances))
+	for inst := range v.instances {
+		all = append(all, inst)
+	}
+	v.mu.Unlock()
+	for _, inst := range all {
+		inst.cut()
+	}
+}
+
+func (v *Invoker) add(inst *process) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.instances[inst] = struct{}{}
+}
+
+func (v *Invoker) remove(inst *process) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.instances, inst)
+}
+
+// Changed tells that a record was written: targets may have changed. It only wakes a look at the pools, so it may be
+// called for every change there is, from any goroutine.
+func (v *Invoker) Changed(string) { v.wakeJanitor() }
+
+func (v *Invoker) wakeJanitor() {
+	select {
+	case v.janitor <- struct{}{}:
+	default:
+	}
+}
+
+// all is a snapshot of the functions that have pools.
+func (v *Invoker) all() (fns []*function) {
+	v.functions.Range(func(_, f any) bool {
+		fns = append(fns, f.(*function))
+		return true
+	})
+	return slices.Clip(fns)
+}

@@ -1,0 +1,287 @@
+package invoker
+
+import (
+	"bytes"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"fcd/fc"
+	"fcd/invoker/runtimes/frame"
+)
+
+// Logs takes the lines of functions. Append must not block: it is called while an instance's output is being read.
+type Logs interface{ Append(fc.LogRecord) }
+
+// A journal is the log of one instance: it knows which request each line belongs to. Each of the two pipes changes its
+// request at a fence only, so the journal and the answers cannot race.
+type journal struct {
+	logs   Logs
+	record fc.LogRecord // what all records of the instance have in common
+	ship   bool         // the function has a logstore
+	now    func() time.Time
+
+	mu   sync.Mutex // guards all sections' fields and the pipes' queues
+	pipe [2]*logPipe
+}
+
+// initialize is the noun of an initializer's section, whose end is waited for before the request's own begins.
+const initialize = "Initialize"
+
+// A section is the part of a journal that belongs to one run: an invocation, an initializer or a hook.
+type section struct {
+	id, qualifier, noun string
+	started             bool          // a pipe has passed its start fence: the bootstrap has the request
+	open                int           // pipes that have not passed its end fence
+	tail                *tail         // nil unless it was asked for and not yet cut
+	ended               chan struct{} // closed when open is 0; nil if nobody waits for that
+	known               bool          // how it ended is known; then:
+	failure, errorType  string        // an error line of the daemon's own; what End says; "" = none
+}
+
+func newJournal(logs Logs, record fc.LogRecord, token frame.Token, maxRecord int, now func() time.Time) *journal {
+	j := &journal{logs: logs, record: record, now: now}
+	j.ship = logs != nil && record.Project != "" && record.Logstore != ""
+	for i := range j.pipe {
+		p := &logPipe{journal: j}
+		p.split = splitter{token: token, max: maxRecord, to: p}
+		j.pipe[i] = p
+	}
+	return j
+}
+
+// begin opens a section with its first line; the caller sends the request afterwards. noun is what begins: Invoke,
+// Initialize, PreStop.
+func (j *journal) begin(id, qualifier, noun string, withTail bool) *section {
+	s := &section{id: id, qualifier: qualifier, noun: noun, open: len(j.pipe)}
+	if withTail {
+		s.tail = &tail{}
+	}
+	if withTail || noun == initialize {
+		s.ended = make(chan struct{})
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.wants(s) {
+		j.write(s, []byte("FC "+noun+" Start RequestId: "+id), j.now(), false)
+	}
+	for _, p := range j.pipe {
+		if p.closed {
+			j.leave(s)
+		} else {
+			p.queue = append(p.queue, s)
+		}
+	}
+	return s
+}
+
+// end says how the section ended: with which error type, "" for none, and with which line of the daemon's about it, ""
+// if the function has written its own. The last lines follow what the function wrote: they wait for both end fences.
+func (j *journal) end(s *section, failure, errorType string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s.known, s.failure, s.errorType = true, failure, errorType
+	if s.open == 0 {
+		j.finish(s)
+	}
+}
+
+// reached tells whether the bootstrap has begun with the section's request.
+func (j *journal) reached(s *section) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return s.started
+}
+
+// await waits for the end fences of s, a short while.
+func (s *section) await() {
+	t := time.NewTimer(tailWait)
+	defer t.Stop()
+	select {
+	case <-s.ended:
+	case <-t.C:
+	}
+}
+
+// takeTail ends the collecting of s and returns its last bytes. If the end fences are still missing, the last lines are
+// in the tail all the same.
+func (j *journal) takeTail(s *section, summary string) []byte {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if s.open > 0 {
+		for _, text := range s.lastLines() {
+			s.tail.add([]byte(text))
+		}
+	}
+	text := s.tail.cut(summary)
+	s.tail = nil
+	return text
+}
+
+// leave says that one pipe is through with s. Called with mu held.
+func (j *journal) leave(s *section) {
+	s.open--
+	if s.open > 0 {
+		return
+	}
+	if s.known {
+		j.finish(s)
+	}
+	if s.ended != nil {
+		close(s.ended)
+	}
+}
+
+func (j *journal) finish(s *section) {
+	if !j.wants(s) {
+		return
+	}
+	now := j.now()
+	for _, text := range s.lastLines() {
+		j.write(s, []byte(text), now, false)
+	}
+}
+
+func (j *journal) wants(s *section) bool { return j.ship || s.tail != nil }
+
+func (s *section) lastLines() (lines []string) {
+	if s.failure != "" {
+		lines = append(lines, s.failure)
+	}
+	end := "FC " + s.noun + " End RequestId: " + s.id
+	switch s.errorType {
+	case fc.HandledInvocationError:
+		end += ", Error: Handled function error"
+	case fc.UnhandledInvocationError:
+		end += ", Error: Unhandled function error"
+	}
+	return append(lines, end)
+}
+
+// write makes a record. Called with mu held if s has a tail.
+func (j *journal) write(s *section, text []byte, at time.Time, late bool) {
+	if s != nil && s.tail != nil && !late {
+		s.tail.add(text)
+	}
+	if !j.ship {
+		return
+	}
+	r := j.record
+	r.Time, r.Message, r.Late = at, string(text), late
+	if s != nil {
+		r.RequestID, r.Qualifier = s.id, s.qualifier
+	}
+	j.logs.Append(r)
+}
+
+// A logPipe is stdout or stderr of an instance. Its fields but split are guarded by the journal's mu; current is changed
+// by the pipe's reader only, which may therefore read it without.
+type logPipe struct {
+	journal *journal
+	split   splitter
+	queue   []*section // begun and not yet seen on this pipe
+	current *section   // nil before the first fence
+	late    bool       // current's end fence has passed
+	closed  bool
+	heapOut bool      // the interpreter said that it ran out of heap
+	at      time.Time // when the bytes at hand were read
+}
+
+// read takes n bytes that were put into split.room.
+func (p *logPipe) read(n int) {
+	if p.journal.ship {
+		p.at = p.journal.now()
+	}
+	p.split.wrote(n)
+}
+
+// close gives out what is left and ends all sections of the pipe.
+func (p *logPipe) close() {
+	p.split.flush()
+	p.journal.mu.Lock()
+	defer p.journal.mu.Unlock()
+	if p.current != nil && !p.late {
+		p.journal.leave(p.current)
+	}
+	for _, s := range p.queue {
+		p.journal.leave(s)
+	}
+	p.queue, p.late, p.closed = nil, true, true
+}
+
+// What an interpreter writes as it dies of its own heap limit.
+var (
+	nodeHeapOut = []byte("FATAL ERROR: ")
+	javaHeapOut = []byte("Terminating due to java.lang.OutOfMemoryError")
+)
+
+func (p *logPipe) line(text []byte) {
+	if bytes.HasPrefix(text, nodeHeapOut) && bytes.Contains(text, []byte("heap")) || bytes.HasPrefix(text, javaHeapOut) {
+		p.journal.mu.Lock()
+		p.heapOut = true
+		p.journal.mu.Unlock()
+	}
+	if p.current == nil || p.current.ended != nil {
+		p.journal.mu.Lock()
+		defer p.journal.mu.Unlock()
+	}
+	s := p.current
+	if s == nil && len(p.queue) > 0 {
+		s = p.queue[0] // before the first fence: the interpreter speaks while it loads the first request
+	}
+	p.journal.write(s, text, p.at, p.late)
+}
+
+// errorLine is how a bootstrap begins the line of an error that it answers: time, request id, level, JSON.
+var errorLine = regexp.MustCompile(`^[0-9T:.-]{23}Z \S{1,128} (?:error|\[error\]|ERROR|\[ERROR\]) \{`)
+
+// maxErrorLine is the longest line of that kind: bootstraps cut it at frame.MaxErrorLogChars characters.
+const maxErrorLine = frame.MaxErrorLogChars*utf8.UTFMax + 1<<10
+
+func (p *logPipe) limit(text []byte) int {
+	if errorLine.Match(text[:min(len(text), 200)]) {
+		return max(maxErrorLine, p.split.max)
+	}
+	return p.split.max
+}
+
+func (p *logPipe) accept(f frame.Fence) bool {
+	p.journal.mu.Lock()
+	defer p.journal.mu.Unlock()
+	if f.Mark == frame.FenceEnd {
+		return p.current != nil && !p.late && p.current.id == f.ID
+	}
+	return p.find(f.ID) >= 0
+}
+
+func (p *logPipe) find(id string) int {
+	return slices.IndexFunc(p.queue, func(s *section) bool { return s.id == id })
+}
+
+func (p *logPipe) fence(f frame.Fence) {
+	p.journal.mu.Lock()
+	defer p.journal.mu.Unlock()
+	if p.current != nil && !p.late {
+		p.journal.leave(p.current)
+		p.late = true
+	}
+	if f.Mark == frame.FenceEnd {
+		return
+	}
+	i := p.find(f.ID)
+	for _, skipped := range p.queue[:i] {
+		p.journal.leave(skipped)
+	}
+	p.current, p.late = p.queue[i], false
+	p.current.started = true
+	p.queue = slices.Delete(p.queue, 0, i+1)
+}
+
+// heapExhausted tells whether the interpreter reported an exhausted heap.
+func (j *journal) heapExhausted() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.pipe[0].heapOut || j.pipe[1].heapOut
+}

@@ -1,0 +1,253 @@
+package invoker
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"fcd/fc"
+)
+
+// running starts a call and returns once the function has it.
+func (w *world) running(t testing.TB, ref fc.FunctionRef, id, event string) (done chan fc.Result) {
+	t.Helper()
+	done = make(chan fc.Result, 1)
+	go func() {
+		res, err := w.Invoke(context.Background(), fc.Call{RequestID: id, Ref: ref, Payload: []byte(event)})
+		if err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+		done <- res
+	}()
+	w.lines.until(t, id, func(fc.LogRecord) bool { return true })
+	return done
+}
+
+func TestAFunctionAtItsLimitRefuses(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.FunctionConcurrency, o.MaxWait = 1, 50*time.Millisecond })
+	ref := w.functions.set("hello", nil)
+	done := w.running(t, ref, "long", "sleep 500ms")
+	_, err := w.Invoke(context.Background(), fc.Call{RequestID: "r", Ref: ref})
+	if codeOf(err) != fc.ResourceExhausted || !strings.Contains(err.Error(), "function demo/hello has reached its concurrency limit of 1") {
+		t.Errorf("got %v", err)
+	}
+	<-done
+}
+
+func TestTheQueueOfWaitingCallsIsBounded(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.FunctionConcurrency, o.MaxWaiting = 1, 1 })
+	ref := w.functions.set("hello", nil)
+	w.call(t, ref, "echo")
+	done := w.running(t, ref, "long", "sleep 500ms")
+	waiting := make(chan error, 1)
+	go func() {
+		_, err := w.Invoke(context.Background(), fc.Call{RequestID: "w", Ref: ref, Payload: []byte("echo")})
+		waiting <- err
+	}()
+	w.queued(t, 1)
+	if _, err := w.Invoke(context.Background(), fc.Call{RequestID: "r", Ref: ref}); codeOf(err) != fc.ResourceExhausted {
+		t.Errorf("a second waiting call: %v", err)
+	}
+	if err := <-waiting; err != nil {
+		t.Errorf("the waiting call: %v", err)
+	}
+	<-done
+}
+
+// queued waits until n calls wait for an instance.
+func (w *world) queued(t testing.TB, n int) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	late := time.After(10 * time.Second)
+	for {
+		got := 0
+		for _, fn := range w.all() {
+			fn.mu.Lock()
+			got += len(fn.waiting)
+			fn.mu.Unlock()
+		}
+		if got == n {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("%d calls wait", got)
+		}
+	}
+}
+
+func TestACancelledCallLeavesTheQueue(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.FunctionConcurrency = 1 })
+	ref := w.functions.set("hello", nil)
+	done := w.running(t, ref, "long", "sleep 300ms")
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { w.queued(t, 1); cancel() }()
+	if _, err := w.Invoke(ctx, fc.Call{RequestID: "r", Ref: ref}); codeOf(err) != fc.ResourceThrottled {
+		t.Errorf("got %v", err)
+	}
+	w.queued(t, 0)
+	<-done
+}
+
+func TestTheBudgetOfAllFunctions(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.MaxMemoryMB, o.MaxWait = 300, 500*time.Millisecond })
+	a, b, c := w.functions.set("a", nil), w.functions.set("b", nil), w.functions.set("c", nil)
+	w.call(t, a, "echo")
+	w.call(t, b, "echo")
+	w.call(t, a, "echo") // so b is the least recently used
+	done := w.running(t, c, "c", "sleep 1500ms")
+	if res := w.call(t, a, "calls"); res.Cold {
+		t.Error("the instance of a was retired, that of b was used longer ago")
+	}
+	busy := w.running(t, a, "a", "sleep 1500ms")
+	if _, err := w.Invoke(context.Background(), fc.Call{RequestID: "r", Ref: b}); codeOf(err) != fc.ResourceThrottled {
+		t.Errorf("no room: %v", err)
+	}
+	if n := w.budget.used(); n != 2 {
+		t.Errorf("%d instances", n)
+	}
+	<-done
+	<-busy
+}
+
+func TestAWaitingFunctionGetsTheRoomOfOneThatBecomesIdle(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.MaxInstances = 1 })
+	a, b := w.functions.set("a", nil), w.functions.set("b", nil)
+	done := w.running(t, a, "a", "sleep 100ms")
+	if res := w.call(t, b, "echo hi"); string(res.Body) != "hi" {
+		t.Errorf("got %s", res.Body)
+	}
+	<-done
+}
+
+func TestManyFunctionsShareLittleRoom(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.MaxInstances, o.MaxWait, o.StopGrace = 3, 30*time.Second, 50*time.Millisecond })
+	var wg sync.WaitGroup
+	for f := range 8 {
+		ref := w.functions.set(fmt.Sprint("f", f), nil)
+		for n := range 5 {
+			wg.Go(func() {
+				res, err := w.Invoke(context.Background(), fc.Call{RequestID: fmt.Sprint(f, "-", n), Ref: ref, Payload: fmt.Appendf(nil, "echo %d", f)})
+				if err != nil || string(res.Body) != fmt.Sprint(f) {
+					t.Errorf("%d: %s %v", f, res.Body, err)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if n := w.budget.used(); n > 3 {
+		t.Errorf("%d instances", n)
+	}
+}
+
+func TestAWaitingCallTakesTheInstanceThatComesFree(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Patience = time.Minute })
+	ref := w.functions.set("hello", nil)
+	w.call(t, ref, "echo")
+	done := w.running(t, ref, "long", "sleep 100ms")
+	if res := w.call(t, ref, "calls"); res.Cold || string(res.Body) != "3" {
+		t.Errorf("cold %v, call %s", res.Cold, res.Body)
+	}
+	<-done
+}
+
+func TestABusyFunctionGetsASecondInstance(t *testing.T) {
+	w := newWorld(t, nil)
+	ref := w.functions.set("hello", nil)
+	done := w.running(t, ref, "long", "sleep 1s")
+	if res := w.call(t, ref, "calls"); !res.Cold || string(res.Body) != "1" {
+		t.Errorf("cold %v, call %s", res.Cold, res.Body)
+	}
+	<-done
+}
+
+func TestTheMostRecentlyUsedInstanceServes(t *testing.T) {
+	w := newWorld(t, nil)
+	ref := w.functions.set("hello", nil)
+	first := w.running(t, ref, "x", "sleep 200ms")
+	second := w.call(t, ref, "echo")
+	last := <-first
+	if last.InstanceID == second.InstanceID {
+		t.Fatal("one instance served two requests at a time")
+	}
+	if res := w.call(t, ref, "echo"); res.InstanceID != last.InstanceID {
+		t.Error("an instance that was idle longer was taken")
+	}
+}
+
+func TestANewGenerationReplacesInstances(t *testing.T) {
+	w := newWorld(t, nil)
+	ref := w.functions.set("hello", nil)
+	first := w.call(t, ref, "echo")
+	done := w.running(t, ref, "long", "sleep 200ms")
+	w.functions.set("hello", func(_ *fc.Service, f *fc.Function) { f.EnvironmentVariables = map[string]string{"A": "B"} })
+	if res := w.call(t, ref, "echo"); !res.Cold || res.InstanceID == first.InstanceID {
+		t.Error("an instance of the old generation served")
+	}
+	if res := <-done; string(res.Body) != "slept" || res.InstanceID != first.InstanceID {
+		t.Errorf("the running request: %s", res.Body)
+	}
+	w.settled(t, 1)
+}
+
+func TestChangedRetiresInstancesOfAnOldGeneration(t *testing.T) {
+	w := newWorld(t, nil)
+	ref := w.functions.set("hello", nil)
+	w.call(t, ref, "echo")
+	w.functions.set("hello", nil)
+	w.Changed("fn/demo/LATEST/hello")
+	w.settled(t, 0)
+	w.call(t, ref, "echo")
+	w.functions.mu.Lock()
+	delete(w.functions.targets, ref)
+	w.functions.mu.Unlock()
+	w.Changed("fn/demo/LATEST/hello")
+	w.settled(t, 0)
+	if fns := w.all(); len(fns) > 0 {
+		t.Errorf("%d functions are remembered", len(fns))
+	}
+}
+
+func TestIdleInstancesRetire(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.IdleTimeout = 30 * time.Millisecond })
+	ref := w.functions.set("hello", nil)
+	w.call(t, ref, "echo")
+	w.settled(t, 0)
+	if res := w.call(t, ref, "echo again"); !res.Cold || string(res.Body) != "again" {
+		t.Errorf("cold %v, %s", res.Cold, res.Body)
+	}
+}
+
+func TestAnIdleInstanceThatDiesIsReplaced(t *testing.T) {
+	w := newWorld(t, nil)
+	ref := w.functions.set("hello", nil)
+	w.call(t, ref, "echo")
+	w.Invoker.mu.Lock()
+	for p := range w.instances {
+		p.sb.Signal(9)
+	}
+	w.Invoker.mu.Unlock()
+	if res := w.call(t, ref, "echo hi"); string(res.Body) != "hi" || res.ErrorType != "" {
+		t.Errorf("right after: %s %s", res.ErrorType, res.Body)
+	}
+	w.settled(t, 1)
+}
+
+func TestFunctionsInTurn(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.MaxInstances = 8; o.MaxWait = time.Minute })
+	for n := range 100 {
+		ref := w.functions.set(fmt.Sprint("f", n), nil)
+		if res := w.call(t, ref, "echo x"); string(res.Body) != "x" {
+			t.Fatalf("%d: %s", n, res.Body)
+		}
+	}
+	w.settled(t, 8)
+	if fns := len(w.all()); fns > 8 {
+		t.Errorf("%d functions are remembered", fns)
+	}
+}

@@ -1,0 +1,222 @@
+package invoker
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"fcd/invoker/runtimes/frame"
+	"fcd/invoker/sandbox"
+)
+
+// A process is a started interpreter that waits for its HELLO: a sandbox and the daemon's ends of its four pipes.
+type process struct {
+	v  *Invoker
+	id string
+	sb sandbox.Instance
+
+	in, out, stdout, stderr *os.File // fd 3, 4, 1, 2 inside
+	frames                  *frame.Reader
+	writer                  *frame.Writer
+
+	gone chan struct{} // closed when pid 1 has ended
+	exit sandbox.Exit  // set before gone is closed
+
+	cutOff    atomic.Bool // Close has run out of patience
+	killing   sync.Once
+	listeners []net.Listener
+	serving   sync.WaitGroup
+}
+
+// newID names an instance: [a-z0-9-], unique for ever.
+func newID() string {
+	var b [12]byte
+	rand.Read(b[:])
+	return "c-" + hex.EncodeToString(b[:])
+}
+
+// startProcess starts a sandbox and waits until the bootstrap is READY. This is what a pool of generic instances would
+// do beforehand, with an empty CodeDir; spec's pipes are filled in here.
+func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec) (*process, error) {
+	ctx, cancel := context.WithTimeout(ctx, v.opt.StartTimeout)
+	defer cancel()
+	p := &process{v: v, id: spec.ID, gone: make(chan struct{})}
+	theirs, err := p.openPipes()
+	if err != nil {
+		return nil, err
+	}
+	spec.FrameIn, spec.FrameOut, spec.Stdout, spec.Stderr = theirs[0], theirs[1], theirs[2], theirs[3]
+	limits := spec.Limits
+	spec.Limits.CPUMilli = 0 // an interpreter starts at full speed; its share begins with the first request
+	p.sb, err = v.opt.Driver.Start(ctx, spec)
+	closeAll(theirs[:]...)
+	if err != nil {
+		p.closePipes()
+		return nil, fmt.Errorf("start of a %s sandbox: %w", spec.Runtime, err)
+	}
+	p.serve()
+	v.add(p)
+	if err := p.bring(ctx, limits); err != nil {
+		err = fmt.Errorf("%w%s", err, p.lastWords())
+		p.kill()
+		p.closePipes()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *process) openPipes() (theirs [4]*os.File, err error) {
+	ours := [4]**os.File{&p.in, &p.out, &p.stdout, &p.stderr}
+	for i := range ours {
+		r, w, err := os.Pipe()
+		if err != nil {
+			closeAll(theirs[:]...)
+			p.closePipes()
+			return theirs, fmt.Errorf("pipes of an instance: %w", err)
+		}
+		if i == 0 {
+			*ours[i], theirs[i] = w, r
+		} else {
+			*ours[i], theirs[i] = r, w
+		}
+	}
+	p.frames, p.writer = frame.NewReader(p.out), frame.NewWriter(p.in)
+	return theirs, nil
+}
+
+func (p *process) closePipes() { closeAll(p.in, p.out, p.stdout, p.stderr) }
+
+func closeAll(files ...*os.File) {
+	for _, f := range files {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// bring waits for the bootstrap and then holds it to the limits of its function.
+func (p *process) bring(ctx context.Context, limits sandbox.Limits) error {
+	if err := p.awaitReady(ctx); err != nil {
+		return err
+	}
+	l, ok := p.sb.(sandbox.Limiter)
+	if !ok || limits.CPUMilli == 0 {
+		return nil
+	}
+	if err := l.SetLimits(limits); err != nil {
+		return fmt.Errorf("processor share of %d thousandths: %w", limits.CPUMilli, err)
+	}
+	return nil
+}
+
+func (p *process) awaitReady(ctx context.Context) error {
+	if at, ok := ctx.Deadline(); ok {
+		p.out.SetReadDeadline(at)
+	}
+	f, err := p.frames.Read()
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("the interpreter was not ready within %v", p.v.opt.StartTimeout)
+	case err != nil:
+		return fmt.Errorf("the interpreter ended before it was ready: %w", err)
+	}
+	_, err = frame.ReadReady(f)
+	return err
+}
+
+// lastWords is what the interpreter wrote to stderr before it failed to start, for the operator.
+func (p *process) lastWords() string {
+	p.stderr.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+	b := make([]byte, 2048)
+	n, _ := io.ReadFull(p.stderr, b)
+	if text := strings.TrimSpace(string(b[:n])); text != "" {
+		return fmt.Sprintf(": %q", text)
+	}
+	return ""
+}
+
+// serve opens the daemon's services inside the sandbox, where the driver can.
+func (p *process) serve() {
+	l, ok := p.sb.(sandbox.Listener)
+	if !ok {
+		return
+	}
+	for _, s := range p.v.opt.Services {
+		ln, err := l.Listen("tcp", s.Address)
+		if errors.Is(err, sandbox.ErrNotSupported) {
+			return
+		}
+		if err != nil {
+			p.v.opt.Log.Warn("a service cannot be reached from an instance",
+				zap.String("instance", p.id), zap.String("address", s.Address), zap.Error(err))
+			continue
+		}
+		p.listeners = append(p.listeners, ln)
+		p.serving.Go(func() { s.Serve(ln) })
+	}
+}
+
+// watch waits for the end of pid 1.
+func (p *process) watch() {
+	exit, err := p.sb.Wait()
+	if err != nil {
+		p.v.opt.Log.Warn("the end of an instance is not known", zap.String("instance", p.id), zap.Error(err))
+		exit = sandbox.Exit{Code: -1, Signal: syscall.SIGKILL}
+	}
+	p.exit = exit
+	close(p.gone)
+}
+
+// exited tells whether pid 1 has ended.
+func (p *process) exited() bool {
+	select {
+	case <-p.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// awaitExit waits for the end of pid 1, at most d.
+func (p *process) awaitExit(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-p.gone:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+// cut ends the process under a running request: Close has no time left.
+func (p *process) cut() {
+	p.cutOff.Store(true)
+	p.kill()
+}
+
+// kill ends the whole tree and returns when it is gone. The pipes stay open: they may hold the last lines.
+func (p *process) kill() {
+	p.killing.Do(func() {
+		for _, ln := range p.listeners {
+			ln.Close()
+		}
+		if err := p.sb.Kill(); err != nil {
+			p.v.opt.Log.Error("an instance was not cleaned up", zap.String("instance", p.id), zap.Error(err))
+		}
+		p.serving.Wait()
+		p.v.remove(p)
+	})
+}

@@ -1,0 +1,88 @@
+package runtimes
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// family is what the runtimes of one language share.
+type family struct {
+	bootstrap string // below BootstrapMount; "" = there is none yet
+	libraries string // LD_LIBRARY_PATH
+	env       map[string]string
+	heapFlag  string // of the interpreter, a number of MB follows; "" = none
+}
+
+var (
+	node = family{
+		bootstrap: "nodejs/bootstrap.js",
+		libraries: "/code:/code/lib",
+		env:       map[string]string{"NODE_PATH": "/usr/local/lib/node_modules"},
+		heapFlag:  "--max-old-space-size=",
+	}
+	python = family{
+		bootstrap: "python/bootstrap.py",
+		libraries: "/code:/code/lib:/usr/local/lib",
+		env:       map[string]string{"PYTHONUNBUFFERED": "1"},
+	}
+	java = family{libraries: "/code:/code/lib"}
+)
+
+// row is one line of the table: which interpreter a runtime wants.
+type row struct {
+	name   string
+	family *family
+	min    version // the first version that serves
+	below  version // the first that no longer does
+	// standIn is the oldest version of the host that may serve in place of the right ones without the operator's word,
+	// which Status.Origin then tells. The zero version means none may.
+	standIn version
+	// files are the interpreter's names, the first that is found is asked.
+	files []string
+	// smallHeap says that the interpreter's own heap limit, about 1.4 GB, is below what a function may have.
+	smallHeap bool
+}
+
+var rows = []row{
+	{name: "nodejs6", family: &node, min: version{6, 0}, below: version{7, 0}, standIn: version{6, 0}, files: []string{"node"}, smallHeap: true},
+	{name: "nodejs8", family: &node, min: version{8, 0}, below: version{9, 0}, standIn: version{6, 0}, files: []string{"node"}, smallHeap: true},
+	{name: "nodejs10", family: &node, min: version{10, 0}, below: version{11, 0}, standIn: version{10, 0}, files: []string{"node"}, smallHeap: true},
+	{name: "nodejs12", family: &node, min: version{12, 0}, below: version{13, 0}, standIn: version{12, 0}, files: []string{"node"}},
+	{name: "nodejs14", family: &node, min: version{14, 0}, below: version{15, 0}, standIn: version{14, 0}, files: []string{"node"}},
+	{name: "nodejs16", family: &node, min: version{16, 0}, below: version{17, 0}, files: []string{"node"}},
+	{name: "nodejs18", family: &node, min: version{18, 0}, below: version{19, 0}, files: []string{"node"}},
+	{name: "nodejs20", family: &node, min: version{20, 0}, below: version{21, 0}, files: []string{"node"}},
+	{name: "python2.7", family: &python, min: version{2, 7}, below: version{3, 0}, files: []string{"python2.7", "python2"}},
+	{name: "python3", family: &python, min: version{3, 6}, below: version{4, 0}, files: []string{"python3"}},
+	{name: "python3.9", family: &python, min: version{3, 9}, below: version{3, 10}, files: []string{"python3.9", "python3"}},
+	{name: "python3.10", family: &python, min: version{3, 10}, below: version{3, 11}, files: []string{"python3.10", "python3"}},
+	{name: "python3.12", family: &python, min: version{3, 12}, below: version{3, 13}, files: []string{"python3.12", "python3"}},
+	{name: "java8", family: &java, min: version{1, 8}, below: version{1, 9}, files: []string{"java"}},
+}
+
+// version is the major and the minor number of an interpreter.
+type version struct{ major, minor int }
+
+func (v version) compare(w version) int {
+	return cmp.Or(cmp.Compare(v.major, w.major), cmp.Compare(v.minor, w.minor))
+}
+
+func (v version) String() string { return fmt.Sprintf("%d.%d", v.major, v.minor) }
+
+var versionForm = regexp.MustCompile(`(\d+)\.(\d+)[0-9A-Za-z.+_-]*`)
+
+// readVersion finds the version in what an interpreter says of itself: "v8.17.0", "Python 3.11.2",
+// `openjdk version "1.8.0_504"`.
+func readVersion(out string) (text string, v version, err error) {
+	line, _, _ := strings.Cut(strings.TrimSpace(out), "\n")
+	m := versionForm.FindStringSubmatch(line)
+	if m == nil {
+		return "", version{}, fmt.Errorf("no version in %.80q", line)
+	}
+	v.major, _ = strconv.Atoi(m[1])
+	v.minor, _ = strconv.Atoi(m[2])
+	return m[0], v, nil
+}

@@ -1,0 +1,306 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"fcd/invoker/sandbox"
+)
+
+// Options configure a Driver. The zero value works.
+type Options struct {
+	// ID names this daemon on this host, [a-z0-9-]{1,64}, for example a hash of its data directory. Instances that an
+	// earlier life under the same ID left behind are killed by New; two living drivers cannot share one. Default: a
+	// random one, which finds nothing to kill.
+	ID string
+	// InitPath is the binary that is started as init. It must call Main first of all, and should be linked statically.
+	// Default: /proc/self/exe, the running binary.
+	InitPath string
+	// UIDFirst and UIDLast are the user ids (and group ids) of instances, one each. Default 200000 to 265535. Not used
+	// without root, where every instance has the daemon's own id outside.
+	UIDFirst, UIDLast int
+	// Pids is how many processes and threads an instance may have when its Limits do not say. Default 1024, minimum 16.
+	Pids int
+	// OpenFiles is the limit of open files of each process. Default 1024.
+	OpenFiles int
+	// TmpMB is the size of /tmp when the Spec does not say. Default 512.
+	TmpMB int
+	// NoCgroups leaves cgroups alone even where they could be used; limits are weak then. Meant for tests.
+	NoCgroups bool
+
+	Log        *zap.Logger           // nil: none
+	Registerer prometheus.Registerer // nil: metrics are not registered
+}
+
+const (
+	defaultUIDFirst  = 200000
+	defaultUIDLast   = 265535
+	defaultPids      = 1024
+	defaultOpenFiles = 1024
+	defaultTmpMB     = 512
+	minPids          = 16
+	// maxFileMB bounds one file; /tmp and /dev/shm, the only places to write, are smaller in any sane configuration.
+	maxFileMB = 64 << 10
+	// nestedUID is the id an instance sees as its own when it lives in a user namespace.
+	nestedUID = 1000
+)
+
+var idPattern = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
+
+// Driver starts instances with the means of the kernel alone. Its methods may be called concurrently.
+type Driver struct {
+	opts    Options
+	log     *zap.Logger
+	seccomp []byte
+	cgroups *cgroupTree
+	nested  bool      // each instance gets a user namespace: we are not root, or root of too few ids
+	uids    *uidRange // nil when nested
+	starter *starter  // nil unless limits are weak
+	watch   *watch    // nil unless limits are weak
+	metrics metrics
+
+	closing  chan struct{}  // closed by Close: starts under way give up
+	starting sync.WaitGroup // starts under way
+
+	mu        sync.Mutex // guards closed and instances
+	closed    bool
+	instances map[string]*Instance
+}
+
+var _ sandbox.Driver = (*Driver)(nil)
+
+// New prepares the driver: it finds the cgroups, kills what an earlier life under the same ID left, and warns if limits
+// are weak. It fails when another living driver holds the ID, and without the privileges that Main's documentation and
+// EnterRootless tell about.
+func New(opts Options) (*Driver, error) {
+	if err := opts.fill(); err != nil {
+		return nil, err
+	}
+	program, err := seccompProgram()
+	if err != nil {
+		return nil, err
+	}
+	d := &Driver{opts: opts, log: opts.Log, seccomp: program,
+		closing: make(chan struct{}), instances: map[string]*Instance{}}
+	if err := d.identify(); err != nil {
+		return nil, err
+	}
+	if err := d.openCgroups(); err != nil {
+		return nil, err
+	}
+	d.metrics = newMetrics(opts.Registerer)
+	if !d.cgroups.usable() {
+		d.starter, d.watch = newStarter(), newWatch()
+		d.log.Warn("no writable cgroups: memory limits are weak, processor limits absent",
+			zap.Any("missing", d.cgroups.missing))
+	}
+	return d, nil
+}
+
+func (o *Options) fill() error {
+	setDefault := func(v *int, to int) {
+		if *v == 0 {
+			*v = to
+		}
+	}
+	if o.ID == "" {
+		o.ID = "t" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	}
+	if !idPattern.MatchString(o.ID) {
+		return fmt.Errorf("sandbox driver id %q does not match %s", o.ID, idPattern)
+	}
+	if o.InitPath == "" {
+		o.InitPath = "/proc/self/exe"
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	setDefault(&o.UIDFirst, defaultUIDFirst)
+	setDefault(&o.UIDLast, defaultUIDLast)
+	setDefault(&o.Pids, defaultPids)
+	setDefault(&o.OpenFiles, defaultOpenFiles)
+	setDefault(&o.TmpMB, defaultTmpMB)
+	return nil
+}
+
+// identify decides whether instances need user namespaces of their own.
+func (d *Driver) identify() error {
+	if err := needCapabilities(); err != nil {
+		return err
+	}
+	ids, err := newUIDRange(d.opts.UIDFirst, d.opts.UIDLast, hash(d.opts.ID))
+	if err != nil {
+		return err
+	}
+	if d.nested = !mapped(d.opts.UIDFirst, d.opts.UIDLast); !d.nested {
+		d.uids = ids
+	}
+	return nil
+}
+
+func (d *Driver) openCgroups() error {
+	own, err := findCgroups()
+	if err != nil {
+		return err
+	}
+	if d.opts.NoCgroups {
+		d.cgroups = &cgroupTree{missing: map[string]string{}}
+		for _, c := range controllers {
+			d.cgroups.missing[c] = "cgroups are switched off by configuration"
+		}
+		return nil
+	}
+	if d.cgroups, err = newCgroupTree(own, d.opts.ID); err != nil {
+		return err
+	}
+	n, err := d.cgroups.reap()
+	if err != nil {
+		d.cgroups.remove()
+		return err
+	}
+	if n > 0 {
+		d.log.Info("killed instances left by an earlier life", zap.Int("instances", n))
+	}
+	return nil
+}
+
+func hash(s string) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(s))
+	return h.Sum32()
+}
+
+// Name is "native".
+func (*Driver) Name() string { return "native" }
+
+// Close kills every instance that is left and gives back the driver's cgroups. It may be called twice.
+func (d *Driver) Close() error {
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return nil
+	}
+	d.closed = true
+	d.mu.Unlock()
+	close(d.closing)
+	d.starting.Wait()
+
+	d.mu.Lock()
+	left := make([]*Instance, 0, len(d.instances))
+	for _, i := range d.instances {
+		left = append(left, i)
+	}
+	d.mu.Unlock()
+
+	errs := make([]error, len(left))
+	var wg sync.WaitGroup
+	for n, i := range left {
+		wg.Go(func() { errs[n] = i.Kill() })
+	}
+	wg.Wait()
+	if d.starter != nil {
+		d.starter.close()
+		d.watch.close()
+	}
+	d.cgroups.remove()
+	return errors.Join(errs...)
+}
+
+// add registers an instance; a closed driver takes none.
+func (d *Driver) add(i *Instance) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.closed:
+		return errors.New("the sandbox driver is closed")
+	case d.instances[i.id] != nil:
+		return fmt.Errorf("instance %q exists already", i.id)
+	}
+	d.instances[i.id] = i
+	d.starting.Add(1)
+	return nil
+}
+
+func (d *Driver) forget(i *Instance) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.instances, i.id)
+}
+
+// fillSpec checks a spec and sets its defaults.
+func (d *Driver) fillSpec(spec *sandbox.Spec) error {
+	switch {
+	case !idPattern.MatchString(spec.ID):
+		return fmt.Errorf("instance id %q does not match %s", spec.ID, idPattern)
+	case len(spec.Path) == 0 || spec.Path[0] != '/':
+		return fmt.Errorf("instance %s: program %q is not an absolute path", spec.ID, spec.Path)
+	case spec.Network == sandbox.NetNAT || spec.Network == sandbox.NetHost:
+		return fmt.Errorf("instance %s: network %q: %w: %s", spec.ID, spec.Network, sandbox.ErrNotSupported, reasonNAT)
+	case spec.Network != sandbox.NetNone && spec.Network != "":
+		return fmt.Errorf("instance %s: unknown network mode %q", spec.ID, spec.Network)
+	case spec.TmpMB < 0:
+		return fmt.Errorf("instance %s: size of /tmp %d MB is negative", spec.ID, spec.TmpMB)
+	}
+	if spec.TmpMB == 0 {
+		spec.TmpMB = d.opts.TmpMB
+	}
+	if len(spec.Args) == 0 {
+		spec.Args = []string{spec.Path}
+	}
+	return d.fillLimits(spec.ID, &spec.Limits)
+}
+
+func (d *Driver) fillLimits(id string, l *sandbox.Limits) error {
+	if l.Pids == 0 {
+		l.Pids = d.opts.Pids
+	}
+	switch {
+	case l.MemoryMB < 0:
+		return fmt.Errorf("instance %s: memory %d MB is negative", id, l.MemoryMB)
+	case l.CPUMilli < 0 || (l.CPUMilli > 0 && l.CPUMilli < 10):
+		return fmt.Errorf("instance %s: %d thousandths of a core; 0 or at least 10", id, l.CPUMilli)
+	case l.Pids < minPids:
+		return fmt.Errorf("instance %s: %d processes; at least %d", id, l.Pids, minPids)
+	}
+	return nil
+}
+
+// Start starts an instance. When it returns, the program has been executed as pid 1. ctx bounds the start only.
+func (d *Driver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Instance, error) {
+	if err := d.fillSpec(&spec); err != nil {
+		return nil, err
+	}
+	began := d.metrics.begin()
+	i := &Instance{driver: d, id: spec.ID, generic: spec.CodeDir == "", ended: make(chan struct{}), killed: make(chan struct{})}
+	if err := d.add(i); err != nil {
+		return nil, err
+	}
+	defer d.starting.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-d.closing:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if err := i.start(ctx, spec); err != nil {
+		return nil, errors.Join(fmt.Errorf("start instance %s (%s): %w", spec.ID, spec.Runtime, err), i.Kill())
+	}
+	d.metrics.started(began)
+	return i, nil
+}
+
+// devNull is what stands in for pipes that a Spec does not give.
+func devNull() (*os.File, error) { return os.OpenFile(os.DevNull, os.O_RDWR, 0) }

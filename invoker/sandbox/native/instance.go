@@ -1,0 +1,313 @@
+package native
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fcd/invoker/sandbox"
+)
+
+// Instance is one sandbox. It implements sandbox.Instance, Listener, Dialer, Freezer and Limiter; all methods may be
+// called concurrently.
+type Instance struct {
+	driver  *Driver
+	id      string
+	generic bool
+	uid     int
+	ownUID  bool    // uid comes from the driver's range
+	cgroup  *cgroup // nil where limits are weak
+
+	proc     *os.Process // set by fork; nil if that never happened
+	mnt, net *os.File    // namespaces of pid 1
+	oom      atomic.Bool // the memory limit was hit
+	peak     atomic.Int64
+
+	ended chan struct{} // closed when exit is set
+	exit  sandbox.Exit
+
+	killOnce sync.Once
+	killed   chan struct{} // closed when killErr and final are set
+	killErr  error
+	final    sandbox.Usage
+
+	mu      sync.Mutex // guards claimed, events and gone, and cgroup against its removal
+	claimed bool
+	events  *os.File // of the v1 memory limit
+	gone    bool
+}
+
+var (
+	_ sandbox.Instance = (*Instance)(nil)
+	_ sandbox.Listener = (*Instance)(nil)
+	_ sandbox.Dialer   = (*Instance)(nil)
+	_ sandbox.Freezer  = (*Instance)(nil)
+	_ sandbox.Limiter  = (*Instance)(nil)
+)
+
+// errGone is about an instance that was killed.
+var errGone = errors.New("the instance is gone")
+
+func (i *Instance) hold(p *os.Process, mnt, net *os.File) { i.proc, i.mnt, i.net = p, mnt, net }
+
+// reap waits for the end of pid 1. The kernel lets it end only after everything else in its pid namespace has.
+func (i *Instance) reap() {
+	state, err := i.proc.Wait()
+	if err == nil {
+		status := state.Sys().(syscall.WaitStatus)
+		i.exit = sandbox.Exit{Code: state.ExitCode()}
+		if status.Signaled() {
+			i.exit.Code, i.exit.Signal = -1, status.Signal()
+		}
+	} else {
+		i.exit.Code = -1 // nobody else waits for our children, so this does not happen
+	}
+	i.exit.OOM = i.wasOOM()
+	if i.exit.OOM {
+		i.driver.metrics.oomKills.Inc()
+	}
+	close(i.ended)
+}
+
+func (i *Instance) wasOOM() bool {
+	if i.oom.Load() {
+		return true
+	}
+	if i.cgroup == nil {
+		return false
+	}
+	n, err := i.cgroup.oomKills()
+	return err == nil && n > 0
+}
+
+// Wait returns when pid 1, and with it the whole tree, has ended. Its error is always nil.
+func (i *Instance) Wait() (sandbox.Exit, error) {
+	<-i.ended
+	return i.exit, nil
+}
+
+// Kill ends the whole tree at once and gives back the cgroup and the user id. It returns when that is done. What it
+// returns tells of things that could not be given back; the processes are gone in any case.
+func (i *Instance) Kill() error {
+	i.killOnce.Do(func() {
+		defer close(i.killed)
+		if i.proc != nil {
+			i.signalKill()
+			<-i.ended
+			i.driver.metrics.instances.Dec()
+		}
+		i.final, _ = i.Stats() // the last figures; zero if the start never came that far
+		i.killErr = i.release()
+		i.driver.forget(i)
+	})
+	<-i.killed
+	return i.killErr
+}
+
+// signalKill sends the signals that nothing survives.
+func (i *Instance) signalKill() {
+	if i.cgroup != nil {
+		i.cgroup.kill()
+		thaw(i.cgroup.v1["freezer"])
+	}
+	_ = i.proc.Kill() // by pidfd; an error says that it has ended already
+}
+
+// release gives back everything but the entry in the driver.
+func (i *Instance) release() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.gone = true
+	for _, f := range []*os.File{i.events, i.mnt, i.net} {
+		if f != nil {
+			f.Close()
+		}
+	}
+	var err error
+	if i.cgroup != nil {
+		err = i.cgroup.destroy()
+	}
+	if i.driver.watch != nil {
+		i.driver.watch.remove(i)
+	}
+	if i.ownUID && err == nil {
+		i.driver.uids.give(i.uid)
+	}
+	if err != nil {
+		return fmt.Errorf("give back instance %s: %w", i.id, err)
+	}
+	return nil
+}
+
+// Signal sends a signal to every process of the tree. Those that fork meanwhile may be missed; Kill misses none.
+func (i *Instance) Signal(sig syscall.Signal) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.gone || i.proc == nil {
+		return nil
+	}
+	if sig == syscall.SIGKILL {
+		i.signalKill()
+		return nil
+	}
+	home, err := namespaceOf(i.proc.Pid)
+	if err != nil {
+		return nil // pid 1 has ended, and with it all others
+	}
+	for _, pid := range i.pids() {
+		signalIn(home, pid, sig)
+	}
+	return nil
+}
+
+// pids lists the tree as well as a moving thing can be listed.
+func (i *Instance) pids() []int {
+	if i.cgroup == nil {
+		return descendants(i.proc.Pid)
+	}
+	return cgroupPids(i.cgroup.dirs()[0])
+}
+
+// Stats tells what the instance used. After Kill it repeats the last figures.
+func (i *Instance) Stats() (sandbox.Usage, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch {
+	case i.gone:
+		return i.final, nil
+	case i.cgroup != nil:
+		return i.cgroup.usage()
+	case i.proc == nil:
+		return sandbox.Usage{}, nil
+	}
+	u := weakUsage(i.proc.Pid)
+	u.PeakMemoryBytes = max(u.PeakMemoryBytes, i.peak.Load())
+	if i.oom.Load() {
+		u.OOMKills = 1
+	}
+	return u, nil
+}
+
+// ResetPeak begins a new peak. Without cgroups the peak is that of pid 1 and of what the watch over the tree has seen.
+func (i *Instance) ResetPeak() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch {
+	case i.gone:
+		return errGone
+	case i.cgroup != nil:
+		return i.cgroup.resetPeak()
+	}
+	i.peak.Store(0)
+	// 5: reset the peak resident set size.
+	if err := os.WriteFile(procPath(i.proc.Pid, "clear_refs"), []byte("5"), 0); err != nil {
+		return fmt.Errorf("%w: %w", sandbox.ErrNotSupported, err)
+	}
+	return nil
+}
+
+// SetLimits changes the limits of a living instance. Without cgroups only memory can be changed.
+func (i *Instance) SetLimits(limits sandbox.Limits) error {
+	if err := i.driver.fillLimits(i.id, &limits); err != nil {
+		return err
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.setLimits(limits)
+}
+
+func (i *Instance) setLimits(limits sandbox.Limits) error {
+	switch {
+	case i.gone:
+		return errGone
+	case i.cgroup != nil:
+		return i.cgroup.setLimits(limits)
+	}
+	return i.weakLimits(limits)
+}
+
+// Freeze stops every process of the instance. A frozen instance can be killed.
+func (i *Instance) Freeze() error { return i.setFrozen(true) }
+
+// Thaw continues a frozen instance.
+func (i *Instance) Thaw() error { return i.setFrozen(false) }
+
+// freezeWait bounds how long processes may take to stop; longer means that one hangs in the kernel.
+const freezeWait = time.Second
+
+func (i *Instance) setFrozen(frozen bool) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch {
+	case i.gone:
+		return errGone
+	case i.cgroup == nil:
+		return fmt.Errorf("freeze instance %s: %w: %s", i.id, sandbox.ErrNotSupported, i.driver.cgroups.missing["freezer"])
+	case i.cgroup.unified != "":
+		return freezeV2(i.cgroup.unified, frozen)
+	case i.cgroup.v1["freezer"] != "":
+		return freezeV1(i.cgroup.v1["freezer"], frozen)
+	}
+	return fmt.Errorf("freeze instance %s: %w: no freezer hierarchy is mounted", i.id, sandbox.ErrNotSupported)
+}
+
+// freezeV2 writes the wish and waits for the event that it came true.
+func freezeV2(dir string, frozen bool) error {
+	want := map[bool]string{true: "1", false: "0"}[frozen]
+	if err := os.WriteFile(filepath.Join(dir, "cgroup.freeze"), []byte(want), 0); err != nil {
+		return fmt.Errorf("freeze: %w", err)
+	}
+	events, err := os.Open(filepath.Join(dir, "cgroup.events"))
+	if err != nil {
+		return fmt.Errorf("freeze: %w", err)
+	}
+	defer events.Close()
+	for deadline := time.Now().Add(freezeWait); ; {
+		var b [256]byte
+		n, _ := events.ReadAt(b[:], 0)
+		if strings.Contains(string(b[:n]), "frozen "+want) {
+			return nil
+		}
+		left := time.Until(deadline)
+		if left <= 0 {
+			return fmt.Errorf("freeze: cgroup %s is not in state %q after %v", dir, want, freezeWait)
+		}
+		poll := []unix.PollFd{{Fd: int32(events.Fd()), Events: unix.POLLPRI}}
+		if _, err := unix.Poll(poll, int(left.Milliseconds())+1); err != nil && err != unix.EINTR {
+			return fmt.Errorf("freeze: %w", err)
+		}
+	}
+}
+
+// freezeV1 writes the state until the kernel has reached it: FREEZING is an answer too, and writing again helps it on.
+func freezeV1(dir string, frozen bool) error {
+	want := map[bool]string{true: "FROZEN", false: "THAWED"}[frozen]
+	path := filepath.Join(dir, "freezer.state")
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for deadline := time.Now().Add(freezeWait); ; {
+		if err := os.WriteFile(path, []byte(want), 0); err != nil {
+			return fmt.Errorf("freeze: %w", err)
+		}
+		state, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("freeze: %w", err)
+		}
+		if strings.TrimSpace(string(state)) == want {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("freeze: %s holds %q after %v", path, state, freezeWait)
+		}
+		pause.Reset(time.Millisecond)
+		<-pause.C
+	}
+}

@@ -1,0 +1,69 @@
+// Package inside is what runs in a new sandbox before the function's interpreter does: the init. The daemon starts its
+// own binary again as pid 1 of new namespaces, under the name ProgramName, with a socket as file descriptor 5. Main
+// reads a Plan from there, builds the file system, drops every privilege, loads the seccomp filter and becomes the
+// interpreter by execve, so that nothing of it stays.
+//
+// All decisions are taken by the daemon (package native) and written down in the Plan; this package only carries out
+// its steps in order. It imports little, since its start is on the path of every cold start.
+//
+// The conversation on the socket: daemon to init a 4-byte big-endian length and the Plan as JSON; init to daemon the
+// byte Ready just before execve, or, instead of it or after it, the text of what went wrong. The end of the stream
+// after Ready alone means that the interpreter runs.
+package inside
+
+// ProgramName is argv[0] of an init.
+const ProgramName = "fcd-init"
+
+// SocketFD is where an init finds its socket; 0 to 4 are the function's own.
+const SocketFD = 5
+
+// Ready is what the init writes when all is done but execve.
+const Ready = 0x01
+
+// Op is what a Step does.
+type Op string
+
+const (
+	OpDir    Op = "dir"    // make directory Target (and its parents) with Mode
+	OpFile   Op = "file"   // write file Target with Data and Mode
+	OpLink   Op = "link"   // make symbolic link Target holding Source
+	OpBind   Op = "bind"   // show Source of the host at Target, with Attr; the target is made
+	OpRebind Op = "rebind" // bind Target of the new root onto itself, with Attr; skipped when absent
+	OpMask   Op = "mask"   // put the host's Source over Target; skipped when Target is absent
+	OpTmpfs  Op = "tmpfs"  // mount a tmpfs at Target with Attr and the options Data; skipped when Optional and absent
+	OpProc   Op = "proc"   // mount the proc of the new pid namespace at Target
+)
+
+// Step is one step of building the root. Target is relative to the new root.
+type Step struct {
+	Op       Op     `json:"op"`
+	Target   string `json:"target"`
+	Source   string `json:"source,omitempty"`
+	Data     string `json:"data,omitempty"`
+	Mode     uint32 `json:"mode,omitempty"`
+	Attr     uint64 `json:"attr,omitempty"` // MOUNT_ATTR_*
+	Optional bool   `json:"optional,omitempty"`
+}
+
+// Rlimit is one resource limit, soft and hard alike.
+type Rlimit struct {
+	Resource int    `json:"resource"`
+	Value    uint64 `json:"value"`
+}
+
+// Plan is all that an init needs to know.
+type Plan struct {
+	Path     string   `json:"path"`
+	Args     []string `json:"args"`
+	Env      []string `json:"env"`
+	Hostname string   `json:"hostname"`
+	Steps    []Step   `json:"steps"`
+	Rlimits  []Rlimit `json:"rlimits"`
+	UID      int      `json:"uid"`
+	GID      int      `json:"gid"`
+	// KeepGroups leaves the supplementary groups: a user namespace made without privilege must not change them.
+	KeepGroups bool `json:"keepGroups"`
+	// DieWithParent ends the instance when the thread that started it ends.
+	DieWithParent bool   `json:"dieWithParent"`
+	Seccomp       []byte `json:"seccomp"` // array of struct sock_filter
+}

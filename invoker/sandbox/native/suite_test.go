@@ -1,0 +1,50 @@
+package native
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/zap/zaptest"
+
+	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/sandboxtest"
+)
+
+// open makes a driver for a test.
+func open(t *testing.T, opts Options) *Driver {
+	t.Helper()
+	opts.Log = zaptest.NewLogger(t)
+	d, err := New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// leftovers names what a driver holds of instances.
+func leftovers(sd sandbox.Driver) []string {
+	d := sd.(*Driver)
+	var left []string
+	for _, parent := range d.cgroups.dirs() {
+		dirs, _ := filepath.Glob(filepath.Join(parent, instancePrefix+"*")) // the pattern is well-formed
+		left = append(left, dirs...)
+	}
+	if d.uids != nil && d.uids.inUse() > 0 {
+		left = append(left, fmt.Sprint(d.uids.inUse(), " user ids"))
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for id := range d.instances {
+		left = append(left, "instance "+id)
+	}
+	return left
+}
+
+func TestEscapes(t *testing.T) {
+	sandboxtest.Run(t, func(t *testing.T) sandbox.Driver { return open(t, Options{}) }, leftovers)
+}
+
+func TestEscapesWithoutCgroups(t *testing.T) {
+	sandboxtest.Run(t, func(t *testing.T) sandbox.Driver { return open(t, Options{NoCgroups: true}) }, leftovers)
+}

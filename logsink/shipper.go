@@ -1,0 +1,195 @@
+package logsink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"fcd/fc"
+	"fcd/logsink/spool"
+)
+
+// Options of a Shipper. Spool and Sink are required.
+type Options struct {
+	Spool *spool.Spool
+	Sink  Sink
+	// Topic names the topic of a record; default its service.
+	Topic func(fc.LogRecord) string
+	// Block makes Append wait when the spool is full, so that the printer's pipe is no longer read. Default: the line is
+	// dropped and counted.
+	Block         bool
+	MaxBatchLines int           // 1-4096, default 4096
+	MaxBatchBytes int64         // of messages and names as spooled; default 1 MiB
+	Linger        time.Duration // how long a batch that is not full waits for more; default 200 ms
+	Senders       int           // batches under way at a time; default 4
+
+	Log        *zap.Logger           // nil logs nothing
+	Registerer prometheus.Registerer // nil registers nothing
+}
+
+func (o *Options) defaults() {
+	if o.Topic == nil {
+		o.Topic = func(r fc.LogRecord) string { return r.Service }
+	}
+	if o.MaxBatchLines <= 0 || o.MaxBatchLines > 4096 {
+		o.MaxBatchLines = 4096
+	}
+	if o.MaxBatchBytes <= 0 {
+		o.MaxBatchBytes = 1 << 20
+	}
+	if o.Linger <= 0 {
+		o.Linger = 200 * time.Millisecond
+	}
+	if o.Senders <= 0 {
+		o.Senders = 4
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+}
+
+// Shipper takes records, spools them and sends them. Its methods may be called from several goroutines.
+// The Spool is its owner's to close, after Run has returned.
+type Shipper struct {
+	opts    Options
+	log     *zap.Logger
+	metrics *metrics
+	slots   chan struct{} // one value per batch that may be under way; waiting lanes are served in turn
+	drain   chan struct{} // closed by the first Flush: batches wait for nothing more
+
+	mu       sync.Mutex // guards the fields below
+	lanes    map[laneKey]*lane
+	added    chan struct{} // closed and replaced when a lane is added
+	draining bool
+}
+
+type laneKey struct{ project, logstore string }
+
+// NewShipper makes a Shipper of what the spool holds. Nothing is sent before Run.
+func NewShipper(opts Options) (*Shipper, error) {
+	opts.defaults()
+	if opts.Spool == nil || opts.Sink == nil {
+		return nil, errors.New("log shipper: it needs a spool and a sink")
+	}
+	s := &Shipper{
+		opts:  opts,
+		log:   opts.Log,
+		slots: make(chan struct{}, opts.Senders),
+		drain: make(chan struct{}),
+		lanes: map[laneKey]*lane{},
+		added: make(chan struct{}),
+	}
+	s.metrics = newMetrics(opts.Registerer, opts.Spool)
+	for _, q := range opts.Spool.Queues() {
+		s.lanes[laneKey{q.Project, q.Logstore}] = newLane(s, q)
+	}
+	return s, nil
+}
+
+// Append hands a record over. A record without Project or Logstore is not kept. A message above 256 KiB becomes several
+// records. Append returns after write(2), or at once while another goroutine writes to the same queue, unless
+// the queue's buffer of 1 MiB is full or Options.Block is set and the spool is full.
+func (s *Shipper) Append(r fc.LogRecord) {
+	if r.Project == "" || r.Logstore == "" {
+		return
+	}
+	l, err := s.lane(r.Project, r.Logstore)
+	if err == nil {
+		err = check(r)
+	}
+	if err != nil {
+		s.metrics.lines.WithLabelValues("dropped").Inc()
+		s.log.Error("log line dropped", zap.String("project", r.Project), zap.String("logstore", r.Logstore),
+			zap.String("requestId", r.RequestID), zap.Error(err))
+		return
+	}
+	for _, part := range split(r.Message) {
+		r.Message = part
+		l.append(r)
+	}
+}
+
+// lane finds or makes the lane of a logstore.
+func (s *Shipper) lane(project, logstore string) (*lane, error) {
+	key := laneKey{project, logstore}
+	s.mu.Lock()
+	l := s.lanes[key]
+	s.mu.Unlock()
+	if l != nil {
+		return l, nil
+	}
+	q, err := s.opts.Spool.Queue(project, logstore)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.lanes[key]; l != nil {
+		return l, nil
+	}
+	l = newLane(s, q)
+	s.lanes[key] = l
+	close(s.added)
+	s.added = make(chan struct{})
+	return l, nil
+}
+
+// Run sends until ctx ends; then it returns nil when no batch is under way any more. It is called once.
+func (s *Shipper) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	defer running.Wait()
+	started := map[*lane]bool{}
+	for {
+		s.mu.Lock()
+		added := s.added
+		for _, l := range s.lanes {
+			if !started[l] {
+				started[l] = true
+				running.Go(func() { l.run(ctx) })
+			}
+		}
+		s.mu.Unlock()
+		select {
+		case <-added:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Sync returns when every line appended before the call is on the disk, or with ctx's or the disk's error.
+// Calls at the same time share one flush.
+func (s *Shipper) Sync(ctx context.Context) error { return s.opts.Spool.Sync(ctx) }
+
+// Flush sends what is there without waiting for fuller batches, and returns when nothing is left or ctx ends; then the
+// error says how many lines stay in the spool. It is for the stop: later lines are sent at once as well.
+func (s *Shipper) Flush(ctx context.Context) error {
+	s.mu.Lock()
+	if !s.draining {
+		s.draining = true
+		close(s.drain)
+	}
+	lanes := make([]*lane, 0, len(s.lanes))
+	for _, l := range s.lanes {
+		lanes = append(lanes, l)
+	}
+	s.mu.Unlock()
+	for _, l := range lanes {
+		if err := l.waitEmpty(ctx); err != nil {
+			return fmt.Errorf("%d log lines stay in the spool: %w", s.pending(), err)
+		}
+	}
+	return nil
+}
+
+func (s *Shipper) pending() (lines uint64) {
+	for _, q := range s.opts.Spool.Queues() {
+		lines += q.State().Records
+	}
+	return lines
+}
