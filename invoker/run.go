@@ -107,6 +107,8 @@ func (i *instance) run(r run) (outcome, error) {
 	s := i.journal.begin(r.request.ID, r.qualifier, r.noun, r.tail)
 	answer, err := i.exchange(r, deadline)
 	took := time.Since(begin)
+	i.journal.touched.Store(true)
+	i.journal.drain()
 	i.measure(took)
 	out, err := i.judge(r, s, answer, err, took)
 	if err != nil {
