@@ -211,3 +211,14 @@ func FuzzLogPipe(f *testing.F) {
 		}
 	})
 }
+
+func TestPlainHeader(t *testing.T) {
+	for header, want := range map[string]bool{
+		`{"id":"a"}`: true, `{"id": "a"}`: true, `{"id":"b"}`: false, `{"id":"a","exit":true}`: false, `{}`: false, ``: false,
+		`{"id":`: false, `{"id":"a"`: false, `{"id":"a"}}`: false, `{"id":xa"}`: false,
+	} {
+		if got := plainHeader([]byte(header), "a"); got != want {
+			t.Errorf("%s: %v", header, got)
+		}
+	}
+}
