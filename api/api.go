@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
 
@@ -96,7 +95,7 @@ type call struct {
 // ServeHTTP answers one request. A panic of a handler is logged and answered as InternalServerError.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := a.o.Now()
-	c := &call{Request: r, w: w, requestID: uuid.NewString(), op: unrouted}
+	c := &call{Request: r, w: w, requestID: fc.NewRequestID(), op: unrouted}
 	w.Header().Set(headerRequestID, c.requestID)
 	status := http.StatusInternalServerError
 	defer func() {

@@ -41,6 +41,7 @@ func (d *Daemon) openLogs(context.Context) error {
 	if d.cfg.SLS.Endpoint == "" && d.localSLS == nil {
 		d.log.Warn("function logs go nowhere: sls.endpoint is empty and localcloud.sls is off")
 	}
+	sls.LogTo(d.log.Named("sls"))
 	sink, err := sls.New(d.sinkOptions())
 	if err != nil {
 		return err

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"fcd/store"
 )
 
 // task is something that runs as long as the daemon does.
@@ -66,6 +68,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		d.log.Info("stopping")
 	case failure = <-d.failed:
+	case <-d.store.Failed():
+		failure = fmt.Errorf("store: %w", store.ErrFatal)
+	}
+	if failure != nil {
 		d.log.Error("stopping: the daemon cannot go on", zap.Error(failure))
 	}
 	return errors.Join(failure, d.stages())
