@@ -19,6 +19,7 @@ import (
 
 const (
 	defaultCodeURLLifetime = 10 * time.Minute
+	defaultAsyncMaxAge     = 5 * time.Hour
 	defaultUploadBytes     = 512 << 20
 )
 
@@ -61,6 +62,9 @@ func (o *Options) complete() error {
 	}
 	if o.Limits == (fc.Limits{}) {
 		o.Limits = fc.DefaultLimits()
+	}
+	if o.AsyncMaxAge == 0 {
+		o.AsyncMaxAge = defaultAsyncMaxAge
 	}
 	if o.CodeURLLifetime == 0 {
 		o.CodeURLLifetime = defaultCodeURLLifetime

@@ -133,7 +133,7 @@ func (d *Daemon) openObjectStorage(context.Context) error {
 	o.Keys, o.Policy, o.AccountID = d.ram, d.ram, d.account.ID
 	o.Events = d.manager.Source(fc.TriggerOSS).(localoss.Events)
 	o.NamesChanged = d.writeHosts
-	o.Failed = func(err error) { d.failed <- err }
+	o.Failed = d.fail
 	o.Log, o.Registerer = d.log.Named("localcloud.oss"), d.metrics
 	var err error
 	if d.localOSS, err = localoss.New(o); err != nil {

@@ -32,8 +32,16 @@ func (d *Daemon) start(name string, f func(context.Context) error) {
 		if err == nil {
 			err = errors.New("ended by itself")
 		}
-		d.failed <- fmt.Errorf("%s: %w", name, err)
+		d.fail(fmt.Errorf("%s: %w", name, err))
 	}()
+}
+
+// fail makes Run stop. It never waits; the first failure is the one that counts.
+func (d *Daemon) fail(err error) {
+	select {
+	case d.failed <- err:
+	default:
+	}
 }
 
 // stop ends tasks and waits for them.
