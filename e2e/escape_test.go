@@ -83,13 +83,13 @@ type findings struct {
 	Hosts                string
 }
 
-// pry runs prying in a daemon and gives what it saw.
-func pry(t *testing.T, h *house) findings {
+// pry runs prying in a daemon, with the role, and gives what it saw.
+func pry(t *testing.T, h *house, role string) findings {
 	t.Helper()
 	h.service("neighbour", "")
 	h.python("neighbour/secret", "KEY = 'the neighbours secret'\ndef handler(event, context):\n    return 'x'\n")
 	h.returns("neighbour/secret", "")
-	h.service("spy", functionRole)
+	h.service("spy", role)
 	h.python("spy/f", prying, m{"timeout": 60})
 
 	var addresses []string
@@ -195,7 +195,7 @@ func containedSecrets(t *testing.T, h *house, got findings) {
 // TestEscapes looks out of a function.
 func TestEscapes(t *testing.T) {
 	h := boot(t)
-	contained(t, h, pry(t, h))
+	contained(t, h, pry(t, h, functionRole))
 }
 
 // TestKeysOfAFunctionWithoutRole: there are none.

@@ -105,7 +105,9 @@ func TestCrowd(t *testing.T) {
 
 // TestQueueBound: beyond its bound the queue refuses, and takes again when there is room.
 func TestQueueBound(t *testing.T) {
-	h := boot(t, func(c *config.Config) { c.Queue.MaxMessages, c.Async.Concurrency, c.Async.ConcurrencyPerFunction = 3, 1, 1 })
+	h := boot(t, func(c *config.Config) {
+		c.Queue.MaxMessages, c.Async.Concurrency, c.Async.ConcurrencyPerFunction = 3, 1, 1
+	})
 	h.service("svc", "")
 	h.python("svc/f", "import time\ndef handler(event, context):\n    time.sleep(0.3)\n")
 	got := together(12, func(int) answer { return h.invoke("svc/f", "", async) })
