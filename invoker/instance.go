@@ -3,7 +3,6 @@ package invoker
 import (
 	"context"
 	"errors"
-	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -32,7 +31,6 @@ type instance struct {
 	*process
 	pool    *pool
 	journal *journal
-	drained sync.WaitGroup // the readers of the log pipes
 
 	hello       *frame.Hello // until it has been sent
 	initialized bool
@@ -40,11 +38,12 @@ type instance struct {
 	keys        fc.Credentials
 	memoryMB    float64   // the last measured peak
 	measured    time.Time // when
+	ending      sync.Once
 
 	// Guarded by the function's mu.
 	idle      bool
 	idleSince time.Time
-	ending    bool
+	leaving   bool
 }
 
 // launch starts an instance for a pool. Errors are *fc.Error.
@@ -86,39 +85,31 @@ func (v *Invoker) bindNew(ctx context.Context, p *pool) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v.bind(p, proc, b.Token, rt.Hello(b)), nil
+	inst, err := v.bind(p, proc, b.Token, rt.Hello(b))
+	if err != nil {
+		proc.kill()
+		proc.closePipes()
+	}
+	return inst, err
 }
 
 // bind makes a process that waits for its HELLO an instance of the pool.
-func (v *Invoker) bind(p *pool, proc *process, token frame.Token, hello frame.Hello) *instance {
+func (v *Invoker) bind(p *pool, proc *process, token frame.Token, hello frame.Hello) (*instance, error) {
 	inst := &instance{process: proc, pool: p, hello: &hello}
 	t := p.target
 	inst.journal = newJournal(v.opt.Logs, fc.LogRecord{
 		Project: t.Service.LogConfig.Project, Logstore: t.Service.LogConfig.Logstore,
 		Service: t.Service.Name, Function: t.Function.Name, VersionID: t.VersionID, InstanceID: proc.id,
-	}, token, v.opt.MaxRecordBytes, v.opt.Now)
-	inst.drained.Go(func() { drain(inst.journal.pipe[0], proc.stdout) })
-	inst.drained.Go(func() { drain(inst.journal.pipe[1], proc.stderr) })
+	}, token, v.opt.MaxRecordBytes, v.opt.Now, proc.logs)
+	if err := v.pump.add(inst.journal); err != nil {
+		return nil, err
+	}
 	v.work.Add(1) // until end is through
 	v.work.Go(func() {
 		proc.watch()
 		p.lost(inst)
 	})
-	return inst
-}
-
-// drain reads a log pipe to its end, whatever comes: a full pipe would stop the function.
-func drain(p *logPipe, f *os.File) {
-	for {
-		n, err := f.Read(p.split.room())
-		if n > 0 {
-			p.read(n)
-		}
-		if err != nil {
-			p.close()
-			return
-		}
-	}
+	return inst, nil
 }
 
 // credentials returns the keys to send with the next request, nil if the instance has them already.
@@ -172,12 +163,12 @@ func (i *instance) expire() {
 	i.destroy()
 }
 
-// destroy kills the tree, takes in the last log lines and closes everything.
+// destroy kills the tree, takes in the last log lines and closes everything. It may be called again.
 func (i *instance) destroy() {
 	i.kill()
-	at := time.Now().Add(drainWait)
-	i.stdout.SetReadDeadline(at)
-	i.stderr.SetReadDeadline(at)
-	i.drained.Wait()
-	i.closePipes()
+	i.ending.Do(func() {
+		i.journal.drainEnd(time.Now().Add(drainWait))
+		i.v.pump.remove(i.journal)
+		i.closePipes()
+	})
 }

@@ -295,10 +295,10 @@ func (p *pool) retire(inst *instance) { p.end(inst, inst.stop) }
 func (p *pool) discard(inst *instance) { p.end(inst, inst.kill) }
 
 func (p *pool) end(inst *instance, how func()) {
-	if inst.ending {
+	if inst.leaving {
 		return
 	}
-	inst.ending = true
+	inst.leaving = true
 	if inst.idle {
 		inst.idle = false
 		p.idle = slices.DeleteFunc(p.idle, func(i *instance) bool { return i == inst })

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"fcd/invoker/runtimes/frame"
 	"fcd/invoker/sandbox"
@@ -27,9 +27,10 @@ type process struct {
 	id string
 	sb sandbox.Instance
 
-	in, out, stdout, stderr *os.File // fd 3, 4, 1, 2 inside
-	frames                  *frame.Reader
-	writer                  *frame.Writer
+	in, out *os.File // fd 3, 4 inside
+	logs    [2]int   // fd 1, 2 inside: descriptors that do not block and that the runtime does not watch
+	frames  *frame.Reader
+	writer  *frame.Writer
 
 	gone chan struct{} // closed when pid 1 has ended
 	exit sandbox.Exit  // set before gone is closed
@@ -77,26 +78,49 @@ func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec) (*process
 	return p, nil
 }
 
+// openPipes makes the four pipes; theirs are in the order of their fields in sandbox.Spec.
 func (p *process) openPipes() (theirs [4]*os.File, err error) {
-	ours := [4]**os.File{&p.in, &p.out, &p.stdout, &p.stderr}
-	for i := range ours {
-		r, w, err := os.Pipe()
-		if err != nil {
-			closeAll(theirs[:]...)
-			p.closePipes()
-			return theirs, fmt.Errorf("pipes of an instance: %w", err)
+	p.logs = [2]int{-1, -1}
+	theirs[0], p.in, err = os.Pipe()
+	if err == nil {
+		p.out, theirs[1], err = os.Pipe()
+	}
+	for i := range p.logs {
+		if err == nil {
+			p.logs[i], theirs[2+i], err = logPipeEnds()
 		}
-		if i == 0 {
-			*ours[i], theirs[i] = w, r
-		} else {
-			*ours[i], theirs[i] = r, w
-		}
+	}
+	if err != nil {
+		closeAll(theirs[:]...)
+		p.closePipes()
+		return theirs, fmt.Errorf("pipes of an instance: %w", err)
 	}
 	p.frames, p.writer = frame.NewReader(p.out), frame.NewWriter(p.in)
 	return theirs, nil
 }
 
-func (p *process) closePipes() { closeAll(p.in, p.out, p.stdout, p.stderr) }
+func logPipeEnds() (ours int, theirs *os.File, err error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return -1, nil, err
+	}
+	if err := unix.SetNonblock(fds[0], true); err != nil {
+		unix.Close(fds[0])
+		unix.Close(fds[1])
+		return -1, nil, err
+	}
+	return fds[0], os.NewFile(uintptr(fds[1]), "log"), nil
+}
+
+func (p *process) closePipes() {
+	closeAll(p.in, p.out)
+	for i, fd := range p.logs {
+		if fd >= 0 {
+			unix.Close(fd)
+			p.logs[i] = -1
+		}
+	}
+}
 
 func closeAll(files ...*os.File) {
 	for _, f := range files {
@@ -138,10 +162,10 @@ func (p *process) awaitReady(ctx context.Context) error {
 
 // lastWords is what the interpreter wrote to stderr before it failed to start, for the operator.
 func (p *process) lastWords() string {
-	p.stderr.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+	_, _ = unix.Poll([]unix.PollFd{{Fd: int32(p.logs[1]), Events: unix.POLLIN}}, 20)
 	b := make([]byte, 2048)
-	n, _ := io.ReadFull(p.stderr, b)
-	if text := strings.TrimSpace(string(b[:n])); text != "" {
+	n, _ := unix.Read(p.logs[1], b)
+	if text := strings.TrimSpace(string(b[:max(n, 0)])); text != "" {
 		return fmt.Sprintf(": %q", text)
 	}
 	return ""

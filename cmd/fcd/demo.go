@@ -55,6 +55,7 @@ func newDemo() *cobra.Command {
 		Short: "See it work: a picture is put, a thumbnail is made and logged, a timer fires",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			signal.Ignore(syscall.SIGPIPE) // a reader that goes away must not leave the daemon behind
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
