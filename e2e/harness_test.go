@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -525,26 +526,23 @@ func (h *house) metric(name string, labels ...string) float64 {
 // zipOf packs files, the same bytes at every call.
 func zipOf(t testing.TB, files map[string]string) []byte {
 	t.Helper()
-	var names []string
-	for n := range files {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	for _, n := range names {
-		w, err := z.Create(n)
-		if err == nil {
-			_, err = io.WriteString(w, files[n])
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := z.Close(); err != nil {
+	b, err := zipFiles(files)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return b.Bytes()
+	return b
+}
+
+func zipFiles(files map[string]string) ([]byte, error) {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, n := range slices.Sorted(maps.Keys(files)) {
+		if err := addFile(z, n, []byte(files[n])); err != nil {
+			return nil, err
+		}
+	}
+	err := z.Close()
+	return b.Bytes(), err
 }
 
 // npm is the folder of the real JavaScript clients: what FCD_TEST_NPM names, or what `make test` fetched earlier.
