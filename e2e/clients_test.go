@@ -24,8 +24,8 @@ import (
 
 // TestNodeClients runs testdata/clients.js.
 func TestNodeClients(t *testing.T) {
-	modules := npm(t)
-	code := withModules(t, copier)
+	modules := filepath.Join(npm(t), "node_modules")
+	code := withModule(t, copier, "ali-oss")
 	h := boot(t)
 	env := append(os.Environ(), "NODE_PATH="+modules, "API="+h.e.API, "OSS_ENDPOINT="+h.e.OSS, "ACCOUNT="+account,
 		"KEY="+rootKey, "SECRET="+rootPass)
@@ -215,7 +215,7 @@ func TestLogClient(t *testing.T) {
 func TestLogServiceFromInside(t *testing.T) {
 	h := boot(t)
 	h.service("svc", functionRole)
-	h.deploy("svc/f", "nodejs8", nil, m{"memorySize": 512, "code": m{"zipFile": withModules(t, `'use strict';
+	h.deploy("svc/f", "nodejs8", nil, m{"memorySize": 512, "code": m{"zipFile": withModule(t, `'use strict';
 const Log = require('@alicloud/log');
 exports.handler = (event, context, callback) => {
   const c = context.credentials;
@@ -225,7 +225,7 @@ exports.handler = (event, context, callback) => {
   const group = {logs: [{timestamp: now, content: {message: 'from inside'}}], topic: 't', source: 's'};
   log.postLogStoreLogs('`+project+`', '`+logstore+`', group)
     .then(() => log.listLogStore('`+project+`')).then((got) => callback(null, got.logstores), callback);
-};`)}})
+};`, "@alicloud/log")}})
 	for _, endpoint := range []string{"FCD_SLS_ENDPOINT", "cn-shanghai.log.aliyuncs.com"} {
 		if got := h.returns("svc/f", endpoint); got != `["`+logstore+`"]` {
 			t.Errorf("by %s: %s", endpoint, got)
