@@ -6,14 +6,13 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -525,77 +524,23 @@ func (h *house) metric(name string, labels ...string) float64 {
 // zipOf packs files, the same bytes at every call.
 func zipOf(t testing.TB, files map[string]string) []byte {
 	t.Helper()
-	var names []string
-	for n := range files {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	for _, n := range names {
-		w, err := z.Create(n)
-		if err == nil {
-			_, err = io.WriteString(w, files[n])
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := z.Close(); err != nil {
+	b, err := zipFiles(files)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return b.Bytes()
+	return b
 }
 
-// npm is the folder of the real JavaScript clients: what FCD_TEST_NPM names, or what `make test` fetched earlier.
-func npm(t testing.TB) string {
-	t.Helper()
-	dirs := []string{os.Getenv("FCD_TEST_NPM"), "../.cache/clients"}
-	for _, d := range dirs {
-		modules := filepath.Join(d, "node_modules")
-		if _, err := os.Stat(filepath.Join(modules, "ali-oss")); d != "" && err == nil {
-			return modules
-		}
-	}
-	t.Skip("the JavaScript clients are not there: FCD_TEST_NPM names no folder with node_modules (make test fetches them)")
-	return ""
-}
-
-// withModules zips index.js together with ali-oss and what it needs, as a developer's package has it.
-func withModules(t testing.TB, source string) []byte {
-	t.Helper()
-	modules := npm(t)
+func zipFiles(files map[string]string) ([]byte, error) {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
-	err := errors.Join(addFile(z, "index.js", []byte(source)), addTree(z, modules))
-	if err = errors.Join(err, z.Close()); err != nil {
-		t.Fatal(err)
+	for _, n := range slices.Sorted(maps.Keys(files)) {
+		if err := addFile(z, n, []byte(files[n])); err != nil {
+			return nil, err
+		}
 	}
-	return b.Bytes()
-}
-
-// addTree puts what node_modules holds into the zip, without what only browsers need.
-func addTree(z *zip.Writer, modules string) error {
-	return filepath.WalkDir(modules, func(path string, e os.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if e.Name() == "dist" && filepath.Base(filepath.Dir(path)) == "ali-oss" {
-			return filepath.SkipDir
-		}
-		if !e.Type().IsRegular() {
-			return nil
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(filepath.Dir(modules), path)
-		if err != nil {
-			return err
-		}
-		return addFile(z, name, content)
-	})
+	err := z.Close()
+	return b.Bytes(), err
 }
 
 func addFile(z *zip.Writer, name string, content []byte) error {
