@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"fcd/fc"
 )
 
 // family is what the runtimes of one language share.
@@ -14,6 +16,10 @@ type family struct {
 	libraries string // LD_LIBRARY_PATH
 	env       map[string]string
 	heapFlag  string // of the interpreter, a number of MB follows; "" = none
+	// concurrent says that the bootstrap serves several requests at a time where the function asks for it.
+	concurrent bool
+	// http says that there is neither bootstrap nor interpreter: the function's own program serves HTTP.
+	http bool
 }
 
 var (
@@ -22,13 +28,18 @@ var (
 		libraries: "/code:/code/lib",
 		env:       map[string]string{"NODE_PATH": "/usr/local/lib/node_modules"},
 		heapFlag:  "--max-old-space-size=",
+
+		concurrent: true,
 	}
 	python = family{
 		bootstrap: "python/bootstrap.py",
 		libraries: "/code:/code/lib:/usr/local/lib",
 		env:       map[string]string{"PYTHONUNBUFFERED": "1"},
+
+		concurrent: true,
 	}
-	java = family{libraries: "/code:/code/lib"}
+	java   = family{libraries: "/code:/code/lib"}
+	custom = family{libraries: "/code:/code/lib:/usr/local/lib", http: true, concurrent: true}
 )
 
 // row is one line of the table: which interpreter a runtime wants.
@@ -61,6 +72,7 @@ var rows = []row{
 	{name: "python3.10", family: &python, min: version{3, 10}, below: version{3, 11}, files: []string{"python3.10", "python3"}},
 	{name: "python3.12", family: &python, min: version{3, 12}, below: version{3, 13}, files: []string{"python3.12", "python3"}},
 	{name: "java8", family: &java, min: version{1, 8}, below: version{1, 9}, files: []string{"java"}},
+	{name: fc.RuntimeCustom, family: &custom},
 }
 
 // version is the major and the minor number of an interpreter.
