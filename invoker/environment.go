@@ -26,6 +26,9 @@ func (v *Invoker) spec(ctx context.Context, rt *runtimes.Runtime, b runtimes.Bin
 		return sandbox.Spec{}, err
 	}
 	path, args := rt.Command(rt.HeapMB(f.MemorySizeMB, v.caps.HardMemory))
+	if rt.ServesHTTP() {
+		path, args = runtimes.Program(f)
+	}
 	return sandbox.Spec{
 		ID: b.InstanceID, Runtime: rt.Name, Root: rt.Root, CodeDir: dir, BootstrapDir: rt.BootstrapDir(),
 		HostsFile: v.opt.HostsFile,
