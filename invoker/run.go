@@ -103,7 +103,7 @@ func (i *instance) runAll(call fc.Call, t *fc.Target, keys *frame.Credentials) (
 // take place or was cut.
 func (i *instance) run(r run) (outcome, error) {
 	begin := time.Now()
-	deadline := begin.Add(time.Duration(r.timeoutSeconds) * time.Second)
+	deadline := begin.Add(i.timeout(r.timeoutSeconds))
 	r.request.DeadlineMS = deadline.UnixMilli()
 	s := i.journal.begin(r.request.ID, r.qualifier, r.noun, r.tail)
 	answer, err := i.exchange(r, deadline)
