@@ -61,8 +61,8 @@ func (p *DebugPort) Close() error {
 	return err
 }
 
-// invokerDebug makes an invoker tell of the function's instances.
-func (p *DebugPort) invokerDebug(ref fc.FunctionRef) *invoker.Debug {
+// Debug makes an invoker open the function's debugger and tell the port of its instances.
+func (p *DebugPort) Debug(ref fc.FunctionRef) *invoker.Debug {
 	return &invoker.Debug{Function: ref, Port: p.port, Started: func(i sandbox.Instance) {
 		p.mu.Lock()
 		defer p.mu.Unlock()

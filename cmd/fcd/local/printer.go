@@ -51,11 +51,19 @@ func (p *Printer) Append(r fc.LogRecord) {
 }
 
 // Line shows one line of text as a line of the log.
-func (p *Printer) Line(text string) {
+func (p *Printer) Line(text string) { p.show(colourOf(text), text) }
+
+// Note shows something that is not the function's own.
+func (p *Printer) Note(text string) { p.show(cyan, text) }
+
+// Problem is a Note that calls for a look.
+func (p *Printer) Problem(text string) { p.show(red, text) }
+
+func (p *Printer) show(colour, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if c := p.colourOf(text); c != "" {
-		text = c + text + reset
+	if p.colour && colour != "" {
+		text = colour + text + reset
 	}
 	fmt.Fprintln(p.out, text)
 	p.out.Flush()
@@ -67,15 +75,13 @@ const (
 	dim    = "\x1b[2m"
 	red    = "\x1b[31m"
 	yellow = "\x1b[33m"
+	cyan   = "\x1b[36m"
 )
 
 var levelForm = regexp.MustCompile(`^[0-9T:.-]{23}Z \S+ \[?([A-Za-z]+)\]? `)
 
 // colourOf is dim for the daemon's own lines, red and yellow for errors and warnings.
-func (p *Printer) colourOf(text string) string {
-	if !p.colour {
-		return ""
-	}
+func colourOf(text string) string {
 	if strings.HasPrefix(text, "FC Invoke ") || strings.HasPrefix(text, "FC Initialize ") {
 		return dim
 	}

@@ -102,7 +102,7 @@ func (r *Runner) options(table *runtimes.Table) invoker.Options {
 	o.Logs, o.LogAll = r.opt.Logs, true
 	o.AccountID = r.opt.Config.Account.ID
 	if p := r.opt.DebugPort; p != nil {
-		o.Debug = p.invokerDebug(r.opt.Function.Ref())
+		o.Debug = p.Debug(r.opt.Function.Ref())
 		o.FunctionConcurrency, o.MaxWait = 1, forever
 	}
 	return o
