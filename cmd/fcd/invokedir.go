@@ -66,14 +66,19 @@ func (c *folderCall) call(ctx context.Context, conf *config.Config, event []byte
 		}
 		defer port.Close()
 		o.DebugPort = port
-		fmt.Fprintf(errOut, "waiting for a debugger on %s\n", port.Address())
 	}
 	r, err := local.NewRunner(o)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	res, err := r.Invoke(ctx, event)
+	invoke := r.Invoke
+	if o.DebugPort != nil {
+		o.DebugPort.Wake(r.Warm)
+		invoke = r.InvokeDebugged
+		fmt.Fprintf(errOut, "waiting for a debugger on %s\n", o.DebugPort.Address())
+	}
+	res, err := invoke(ctx, event)
 	if err != nil {
 		return err
 	}

@@ -133,15 +133,10 @@ func (r *Runner) Credentials(context.Context, string, string) (fc.Credentials, e
 // errInterrupted is a call that ctx cut.
 var errInterrupted = errors.New("interrupted")
 
-// Invoke calls the function. A function error is a Result with an ErrorType. With a debug port, the call waits for a
-// debugger first. When ctx ends, so do the call and the Runner's use.
+// Invoke calls the function. A function error is a Result with an ErrorType. When ctx ends, so do the call and the
+// Runner's use.
 func (r *Runner) Invoke(ctx context.Context, event []byte) (fc.Result, error) {
 	ref := r.opt.Function.Ref()
-	if r.opt.DebugPort != nil {
-		if err := r.awaitDebugger(ctx, ref); err != nil {
-			return fc.Result{}, err
-		}
-	}
 	stop := context.AfterFunc(ctx, func() { r.invoker.Close(ctx) })
 	defer stop()
 	res, err := r.invoker.Invoke(ctx, fc.Call{RequestID: fc.NewRequestID(), Ref: ref, Payload: event, Tail: true})
@@ -151,14 +146,18 @@ func (r *Runner) Invoke(ctx context.Context, event []byte) (fc.Result, error) {
 	return res, err
 }
 
-func (r *Runner) awaitDebugger(ctx context.Context, ref fc.FunctionRef) error {
-	if err := r.invoker.Warm(ctx, ref); err != nil {
-		return err
+// Warm makes sure that the next call finds an instance.
+func (r *Runner) Warm(ctx context.Context) error { return r.invoker.Warm(ctx, r.opt.Function.Ref()) }
+
+// InvokeDebugged starts an instance, waits until a debugger has attached through the debug port, and calls the function.
+func (r *Runner) InvokeDebugged(ctx context.Context, event []byte) (fc.Result, error) {
+	if err := r.Warm(ctx); err != nil {
+		return fc.Result{}, err
 	}
 	if err := r.opt.DebugPort.Attached(ctx); err != nil {
-		return fmt.Errorf("no debugger came: %w", errInterrupted)
+		return fc.Result{}, fmt.Errorf("no debugger came: %w", errInterrupted)
 	}
-	return nil
+	return r.Invoke(ctx, event)
 }
 
 // Close ends the instance and gives back what the Runner holds.
