@@ -129,7 +129,7 @@ func (i *instance) run(r run) (outcome, error) {
 	s := i.journal.begin(r.request.ID, r.qualifier, r.noun, r.tail)
 	err := i.open(r.kind)
 	begin := time.Now()
-	deadline := begin.Add(time.Duration(r.timeoutSeconds) * time.Second)
+	deadline := begin.Add(i.timeout(r.timeoutSeconds))
 	r.request.DeadlineMS = deadline.UnixMilli()
 	var answer frame.Answer
 	if err == nil {
