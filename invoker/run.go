@@ -31,7 +31,7 @@ type run struct {
 	body           []byte
 	qualifier      string
 	timeoutSeconds int
-	tail           bool
+	tail           *tail // of the whole request, its initializer included; nil if nobody asked for it
 }
 
 // An outcome is how a run ended.
@@ -82,9 +82,13 @@ func (i *instance) serve(ctx context.Context, call fc.Call, t *fc.Target) (fc.Re
 // runAll runs the initializer, until it has succeeded once, and the call. The keys go with what is sent first.
 func (i *instance) runAll(call fc.Call, t *fc.Target, keys *frame.Credentials) (outcome, error) {
 	f := t.Function
+	var lines *tail
+	if call.Tail {
+		lines = &tail{}
+	}
 	if f.Initializer != "" && !i.initialized {
 		out, err := i.run(run{
-			kind: frame.TypeInit, noun: initialize, qualifier: t.Ref.Qualifier, tail: call.Tail,
+			kind: frame.TypeInit, noun: initialize, qualifier: t.Ref.Qualifier, tail: lines,
 			request: frame.Request{ID: call.RequestID, Credentials: keys}, timeoutSeconds: f.InitializationTimeoutSeconds,
 		})
 		if err != nil || out.errorType != "" || out.then != nil {
@@ -93,7 +97,7 @@ func (i *instance) runAll(call fc.Call, t *fc.Target, keys *frame.Credentials) (
 		i.initialized, keys = true, nil
 	}
 	return i.run(run{
-		kind: frame.TypeInvoke, noun: "Invoke", body: call.Payload, qualifier: t.Ref.Qualifier, tail: call.Tail,
+		kind: frame.TypeInvoke, noun: "Invoke", body: call.Payload, qualifier: t.Ref.Qualifier, tail: lines,
 		request:        frame.Request{ID: call.RequestID, Credentials: keys, RetryCount: call.RetryCount},
 		timeoutSeconds: f.TimeoutSeconds,
 	})
@@ -120,8 +124,11 @@ func (i *instance) run(r run) (outcome, error) {
 	if s.ended != nil && out.class != frame.ClassTimeout {
 		s.await()
 	}
-	if r.tail {
-		out.tail = i.journal.takeTail(s, summary(took, i.pool.target.Function.MemorySizeMB, i.memoryMB))
+	if r.tail != nil {
+		t := i.journal.takeTail(s)
+		if r.kind == frame.TypeInvoke || out.errorType != "" { // else the invocation goes on with it
+			out.tail = t.cut(summary(took, i.pool.target.Function.MemorySizeMB, i.memoryMB))
+		}
 	}
 	return out, nil
 }
