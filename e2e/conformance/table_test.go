@@ -38,6 +38,7 @@ type row struct {
 	Env       map[string]string
 	Role      bool        // the function's service has a role
 	Unordered bool        // lines of stdout and stderr mix, so their order is not compared
+	NoLog     bool        `yaml:"noLog"`  // the log holds the interpreter's own words, which are not compared
 	NoTail    bool        `yaml:"noTail"` // the calls do not ask for the tail of the log
 	Class     perLanguage // of the error of the last call, default none: what metrics count it as
 }
