@@ -321,3 +321,20 @@ func TestVersions(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryRuntimeThatAFunctionMayNameIsInTheTable(t *testing.T) {
+	table, err := New(Options{BootstrapDir: t.TempDir(), HostDirs: []string{t.TempDir()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range fc.Runtimes() {
+		if _, err := table.Get(name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range table.Names() {
+		if !slices.Contains(fc.Runtimes(), name) {
+			t.Errorf("no function may name %s", name)
+		}
+	}
+}
