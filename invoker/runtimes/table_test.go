@@ -59,7 +59,10 @@ func TestTheHostServes(t *testing.T) {
 
 func TestStatusOfEveryKindOfHost(t *testing.T) {
 	missing := func(name string) string {
-		return fmt.Sprintf("runtime %s is not installed on this host; run: fcd runtimes install %s", name, name)
+		if slices.Contains([]string{"nodejs6", "nodejs8", "python2.7", "java8"}, name) {
+			return fmt.Sprintf("runtime %s is not installed on this host; run: fcd runtimes install %s", name, name)
+		}
+		return fmt.Sprintf("runtime %s is not installed on this host; install one with the system's packages, or name one in the configuration (runtimes.%s)", name, name)
 	}
 	tests := []struct {
 		name     string
