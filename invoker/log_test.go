@@ -132,3 +132,17 @@ func TestRequestsInARowKeepTheirLines(t *testing.T) {
 		}
 	}
 }
+
+func TestLinesArriveWhileTheFunctionRuns(t *testing.T) {
+	w := newWorld(t, nil)
+	ref := w.functions.set("hello", nil)
+	w.call(t, ref, "echo")
+	done := w.running(t, ref, "r", "print-sleep early")
+	w.lines.until(t, "r", func(r fc.LogRecord) bool { return r.Message == "early" })
+	select {
+	case <-done:
+		t.Error("the line came after the end of the call")
+	default:
+	}
+	<-done
+}

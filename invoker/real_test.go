@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -106,6 +107,10 @@ def handler(event, context):
         c = context.credentials
         return c.access_key_id + '/' + c.access_key_secret + '/' + c.security_token
     if word == 'env': return os.environ[text]
+    if word == 'fetch':
+        import socket
+        s = socket.create_connection(('127.100.0.1', 80))
+        return s.recv(99)
     if word == 'size': return b'\0' * int(text)
 `
 
@@ -431,6 +436,30 @@ func TestRealConcurrency(t *testing.T) {
 			t.Errorf("%d instances", n)
 		}
 	})
+}
+
+func TestRealServicesAreReachedFromInside(t *testing.T) {
+	var served sync.WaitGroup
+	serve := func(l net.Listener) {
+		served.Add(1)
+		defer served.Done()
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Write([]byte("hello from outside"))
+			c.Close()
+		}
+	}
+	r := newReal(t, languages[1], func(o *Options) { o.Services = []Service{{Address: "127.100.0.1:80", Serve: serve}} })
+	for range 2 {
+		if res := r.call(t, r.ref, "fetch"); string(res.Body) != "hello from outside" {
+			t.Errorf("got %s", res.Body)
+		}
+	}
+	r.Close(context.Background())
+	served.Wait()
 }
 
 func TestRealMissingRuntime(t *testing.T) {

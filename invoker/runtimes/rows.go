@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+
+	"fcd/fc"
 )
 
 // family is what the runtimes of one language share.
@@ -19,6 +21,10 @@ type family struct {
 	// are, an instance serves functions of one memory size alone.
 	flags      func(memoryMB int) []string
 	askVersion string // the argument that makes the interpreter tell its version
+	// concurrent says that the bootstrap serves several requests at a time where the function asks for it.
+	concurrent bool
+	// http says that there is neither bootstrap nor interpreter: the function's own program serves HTTP.
+	http bool
 }
 
 var (
@@ -27,17 +33,22 @@ var (
 		libraries: "/code:/code/lib",
 		env:       map[string]string{"NODE_PATH": "/usr/local/lib/node_modules"},
 		heapFlag:  "--max-old-space-size=", askVersion: "--version",
+
+		concurrent: true,
 	}
 	python = family{
 		bootstrap: "python/bootstrap.py",
 		libraries: "/code:/code/lib:/usr/local/lib",
 		env:       map[string]string{"PYTHONUNBUFFERED": "1"}, askVersion: "--version",
+
+		concurrent: true,
 	}
 	java = family{
 		bootstrap: "java/bootstrap.jar",
 		libraries: "/code:/code/lib",
 		flags:     javaFlags, askVersion: "-version",
 	}
+	custom = family{libraries: "/code:/code/lib:/usr/local/lib", http: true, concurrent: true}
 )
 
 // javaFlags are right for every Java from 8 on. What later ones close to reflection, the bootstrap's manifest opens.
@@ -87,6 +98,7 @@ var rows = []row{
 	{name: "python3.10", family: &python, min: version{3, 10}, below: version{3, 11}, files: []string{"python3.10", "python3"}},
 	{name: "python3.12", family: &python, min: version{3, 12}, below: version{3, 13}, files: []string{"python3.12", "python3"}},
 	{name: "java8", family: &java, min: version{1, 8}, below: version{1, 9}, files: javaFiles()},
+	{name: fc.RuntimeCustom, family: &custom},
 }
 
 // version is the major and the minor number of an interpreter.

@@ -95,6 +95,10 @@ func (r *Runtime) standInFor(name string) *Runtime {
 // find fills in the interpreter and the status.
 func (r *Runtime) find(f *finder) {
 	r.status = Status{Name: r.Name}
+	if r.row.family.http {
+		r.status.Ready, r.status.Origin, r.status.Path = true, "the function's own", defaultProgram
+		return
+	}
 	missing := fmt.Sprintf("runtime %s is not installed on this host; run: fcd runtimes install %s", r.Name, r.Name)
 	file := f.search(r.settings, r.row.files)
 	if file == "" {

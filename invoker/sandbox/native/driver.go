@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,7 +103,7 @@ func New(opts Options) (*Driver, error) {
 	if !d.cgroups.usable() {
 		d.starter, d.watch = newStarter(), newWatch()
 		d.log.Warn("no writable cgroups: memory limits are weak, processor limits absent",
-			zap.Any("missing", d.cgroups.missing))
+			zap.String("reason", cmp.Or(d.cgroups.missing["memory"], d.cgroups.missing["pids"])))
 	}
 	return d, nil
 }
