@@ -71,7 +71,7 @@ func (h *house) play(t *testing.T, r *row, language, runtime string) string {
 	}
 	var b strings.Builder
 	for i, a := range answers {
-		records := h.log.of(t, a.Header.Get("X-Fc-Request-Id"))
+		records := h.log.of(t, a.Header.Get("X-Fc-Request-Id"), r.Late)
 		if !r.NoTail && !r.Unordered {
 			checkTail(t, a, records)
 		}
@@ -83,6 +83,7 @@ func (h *house) play(t *testing.T, r *row, language, runtime string) string {
 		}
 		b.WriteString(h.transcript(f, a, records, r.Unordered))
 	}
+	h.remove(t, f)
 	return b.String()
 }
 

@@ -167,6 +167,14 @@ func (h *house) tryDeploy(f function) error {
 	return h.do(http.MethodPost, "/services/"+f.service+"/functions", body)
 }
 
+// remove deletes the function, and so its instances.
+func (h *house) remove(t testing.TB, f function) {
+	t.Helper()
+	if err := h.do(http.MethodDelete, "/services/"+f.service+"/functions/"+f.name, nil); err != nil {
+		t.Errorf("delete %s: %v", f.name, err)
+	}
+}
+
 func or(n, otherwise int) int {
 	if n == 0 {
 		return otherwise

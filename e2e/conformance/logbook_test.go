@@ -61,18 +61,25 @@ func newLogbook(e daemon.Endpoint) *logbook {
 
 func (l *logbook) close() { l.transport.CloseIdleConnections() }
 
-// of waits until the log holds the end of a request's invocation, or of its failed initializer, and gives the request's
-// lines in their order.
-func (l *logbook) of(t testing.TB, id string) []record {
+// of waits until the log holds the end of a request's invocation, or of its failed initializer, and so many late lines.
+// It gives the request's lines in their order.
+func (l *logbook) of(t testing.TB, id string, late int) []record {
 	t.Helper()
-	return l.until(t, id, func(r record) bool {
-		return strings.HasPrefix(r.text, "FC Invoke End RequestId: "+id) ||
-			strings.HasPrefix(r.text, "FC Initialize End RequestId: "+id+", Error")
+	return l.until(t, id, func(all []record) bool {
+		ended, n := false, 0
+		for _, r := range all {
+			ended = ended || strings.HasPrefix(r.text, "FC Invoke End RequestId: "+id) ||
+				strings.HasPrefix(r.text, "FC Initialize End RequestId: "+id+", Error")
+			if r.late {
+				n++
+			}
+		}
+		return ended && n >= late
 	})
 }
 
-// until waits for a record of the request.
-func (l *logbook) until(t testing.TB, id string, last func(record) bool) []record {
+// until waits for the records of a request.
+func (l *logbook) until(t testing.TB, id string, complete func([]record) bool) []record {
 	t.Helper()
 	end := time.NewTimer(patience)
 	defer end.Stop()
@@ -83,7 +90,7 @@ func (l *logbook) until(t testing.TB, id string, last func(record) bool) []recor
 		if err != nil {
 			t.Fatal(err)
 		}
-		if slices.ContainsFunc(all, last) {
+		if complete(all) {
 			return all
 		}
 		select {

@@ -37,6 +37,7 @@ type row struct {
 	InitTime  int         `yaml:"initTime"` // s, default 20
 	Env       map[string]string
 	Role      bool        // the function's service has a role
+	Late      int         // lines that come after the end of each call
 	Unordered bool        // lines of stdout and stderr mix, so their order is not compared
 	NoLog     bool        `yaml:"noLog"`  // the log holds the interpreter's own words, which are not compared
 	NoTail    bool        `yaml:"noTail"` // the calls do not ask for the tail of the log

@@ -79,7 +79,8 @@ def circular(event, context):
 
 
 class Thing(object):
-    pass
+    def __repr__(self):
+        return 'a thing'
 
 
 def unserialisable(event, context):
@@ -93,8 +94,7 @@ def never(event, context):
 
 def busy(event, context):
     print('busy')
-    while True:
-        pass
+    while True: pass
 
 
 def sysExit(event, context):
