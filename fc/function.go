@@ -29,6 +29,9 @@ type Function struct {
 	// InstanceConcurrency is how many requests one instance may serve at a time. Range 1-100, default 1.
 	InstanceConcurrency int    `json:"instanceConcurrency"`
 	InstanceType        string `json:"instanceType"` // stored and echoed; default "e1"
+	// CAPort is where the program of a function with the runtime custom listens; 0 means DefaultCAPort.
+	CAPort              int                  `json:"caPort,omitempty"`
+	CustomRuntimeConfig *CustomRuntimeConfig `json:"customRuntimeConfig,omitempty"` // nil: none
 
 	// The code package: CodeSHA256 (hex) is its name in the package store, CodeChecksum the CRC-64/XZ of the zip's bytes
 	// as an unsigned decimal, CodeSize the zip's size in bytes.
@@ -47,7 +50,7 @@ func (f *Function) Ref(qualifier string) FunctionRef {
 
 // Runtimes lists the names that a function's runtime may have, nodejs4.4 being an alias of nodejs6.
 func Runtimes() []string {
-	return []string{"nodejs4.4", "nodejs6", "nodejs8", "python2.7", "python3", "java8"}
+	return []string{"nodejs4.4", "nodejs6", "nodejs8", "python2.7", "python3", "java8", RuntimeCustom}
 }
 
 // Validate checks every field of the function but its code. Errors are *Error with InvalidArgument and name the field
@@ -60,6 +63,9 @@ func (f *Function) Validate(limits Limits) error {
 		return err
 	}
 	if err := f.validateSizes(limits); err != nil {
+		return err
+	}
+	if err := f.validateCustom(); err != nil {
 		return err
 	}
 	return ValidateEnvironment(f.EnvironmentVariables, limits)

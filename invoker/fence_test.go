@@ -38,7 +38,7 @@ func (l *lines) seen() (all []seen) {
 
 func testJournal(maxRecord int) (*journal, *lines, frame.Token) {
 	l, token := newLines(), frame.Token([]byte("sixteen bytes...")[:16])
-	return newJournal(l, fc.LogRecord{Project: "p", Logstore: "l"}, token, maxRecord, time.Now, [2]int{-1, -1}), l, token
+	return newJournal(l, fc.LogRecord{Project: "p", Logstore: "l"}, token, maxRecord, time.Now, [2]int{-1, -1}, nil), l, token
 }
 
 func TestLinesBelongToTheRequestOfTheirFence(t *testing.T) {
@@ -193,7 +193,7 @@ func FuzzLogPipe(f *testing.F) {
 		if bytes.Contains(text, token[:4]) {
 			return
 		}
-		j := newJournal(l, fc.LogRecord{Project: "p", Logstore: "l"}, token, 64, time.Now, [2]int{-1, -1})
+		j := newJournal(l, fc.LogRecord{Project: "p", Logstore: "l"}, token, 64, time.Now, [2]int{-1, -1}, nil)
 		j.begin("a", "", "Invoke", false)
 		l.all = nil
 		in := append(token.AppendFence(nil, 'S', "a"), text...)
