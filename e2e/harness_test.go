@@ -6,22 +6,17 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
+	"maps"
 	"net/http"
-	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	sls "github.com/aliyun/aliyun-log-go-sdk"
-	"github.com/aliyun/aliyun-oss-go-sdk/oss"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
@@ -30,7 +25,6 @@ import (
 
 	"fcd/cmd/fcd/daemon"
 	"fcd/config"
-	"fcd/fc"
 	"fcd/invoker/sandbox/native"
 	"fcd/sign"
 )
@@ -53,7 +47,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		removeBuilt()
+		os.RemoveAll(builtDir())
 		os.Exit(code)
 	}))
 }
@@ -324,151 +318,6 @@ func (h *house) returns(ref string, event any, options ...option) string {
 	return a.body
 }
 
-// ossTrigger is the body of a trigger on the bucket for put objects.
-func ossTrigger(name, bucket, role, prefix, suffix string) m {
-	return m{"triggerName": name, "triggerType": "oss", "invocationRole": role,
-		"sourceArn": "acs:oss:" + region + ":" + account + ":" + bucket,
-		"triggerConfig": m{"events": []string{"oss:ObjectCreated:PutObject"},
-			"filter": m{"key": m{"prefix": prefix, "suffix": suffix}}}}
-}
-
-// client is the OSS SDK with a key, the account's own for none.
-func (h *house) oss(keys ...fc.Credentials) *oss.Client {
-	h.t.Helper()
-	k := fc.Credentials{AccessKeyID: h.e.AccessKeyID, AccessKeySecret: h.e.AccessKeySecret}
-	if len(keys) > 0 {
-		k = keys[0]
-	}
-	c, err := oss.New(h.e.OSS, k.AccessKeyID, k.AccessKeySecret, oss.SecurityToken(k.SecurityToken),
-		oss.AuthVersion(oss.AuthV4), oss.Region(region), oss.HTTPClient(h.http))
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return c
-}
-
-// makeBucket makes a bucket and returns the SDK's handle of it.
-func (h *house) makeBucket(name string) *oss.Bucket {
-	h.t.Helper()
-	c := h.oss()
-	if err := c.CreateBucket(name); err != nil {
-		h.t.Fatal(err)
-	}
-	b, err := c.Bucket(name)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return b
-}
-
-func (h *house) put(b *oss.Bucket, key, content string) {
-	h.t.Helper()
-	if err := b.PutObject(key, strings.NewReader(content)); err != nil {
-		h.t.Fatal(err)
-	}
-}
-
-// get is an object's content; false while there is none.
-func get(b *oss.Bucket, key string) (string, bool) {
-	body, err := b.GetObject(key)
-	if err != nil {
-		return "", false
-	}
-	defer body.Close()
-	content, err := io.ReadAll(body)
-	return string(content), err == nil
-}
-
-// sls is the Log Service SDK with a key, the account's own for none. The SDK puts the project before the endpoint's
-// name, which no resolver knows here: its connections go to the daemon whatever the name.
-func (h *house) sls(keys ...fc.Credentials) *sls.Client {
-	h.t.Helper()
-	k := fc.Credentials{AccessKeyID: h.e.AccessKeyID, AccessKeySecret: h.e.AccessKeySecret}
-	if len(keys) > 0 {
-		k = keys[0]
-	}
-	u, err := url.Parse(h.e.SLS)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	t := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, network, u.Host)
-	}}
-	h.t.Cleanup(t.CloseIdleConnections)
-	c := sls.CreateNormalInterface(h.e.SLS, k.AccessKeyID, k.AccessKeySecret, k.SecurityToken).(*sls.Client)
-	c.SetHTTPClient(&http.Client{Transport: t, Timeout: 10 * time.Second})
-	return c
-}
-
-// lines are the messages of a function ("service/function", or all of a service) in the logstore, in order.
-func (h *house) lines(ref string) []string {
-	h.t.Helper()
-	var all []string
-	for _, r := range h.records(ref) {
-		all = append(all, r["message"])
-	}
-	return all
-}
-
-// records are the log lines of a function with all their fields.
-func (h *house) records(ref string) (all []map[string]string) {
-	h.t.Helper()
-	service, function, _ := strings.Cut(ref, "/")
-	c := h.sls()
-	shards, err := c.ListShards(project, logstore)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	for _, s := range shards {
-		cursor, err := c.GetCursor(project, logstore, s.ShardID, "begin")
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		for {
-			groups, next, err := c.PullLogs(project, logstore, s.ShardID, cursor, "", 1000)
-			if err != nil {
-				h.t.Fatal(err)
-			}
-			for _, g := range groups.LogGroups {
-				for _, l := range g.Logs {
-					r := map[string]string{"__topic__": g.GetTopic(), "__time__": fmt.Sprintf("%d.%09d", l.GetTime(), l.GetTimeNs())}
-					for _, c := range l.Contents {
-						r[c.GetKey()] = c.GetValue()
-					}
-					if r["serviceName"] == service && (function == "" || r["functionName"] == function) {
-						all = append(all, r)
-					}
-				}
-			}
-			if next == cursor {
-				break
-			}
-			cursor = next
-		}
-	}
-	slices.SortStableFunc(all, func(a, b map[string]string) int { return strings.Compare(a["__time__"], b["__time__"]) })
-	return all
-}
-
-// logged waits until the function's log holds a line that contains each of the texts.
-func (h *house) logged(ref string, texts ...string) {
-	h.t.Helper()
-	var last []string
-	ok := soon(20*time.Second, func() bool {
-		last = h.lines(ref)
-		for _, text := range texts {
-			if !slices.ContainsFunc(last, func(l string) bool { return strings.Contains(l, text) }) {
-				return false
-			}
-		}
-		return true
-	})
-	if !ok {
-		h.t.Fatalf("the log of %s lacks one of %q: %q", ref, texts, last)
-	}
-}
-
 // eventually fails the test unless so becomes true in half a minute.
 func eventually(t testing.TB, what string, so func() bool) {
 	t.Helper()
@@ -525,77 +374,23 @@ func (h *house) metric(name string, labels ...string) float64 {
 // zipOf packs files, the same bytes at every call.
 func zipOf(t testing.TB, files map[string]string) []byte {
 	t.Helper()
-	var names []string
-	for n := range files {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	for _, n := range names {
-		w, err := z.Create(n)
-		if err == nil {
-			_, err = io.WriteString(w, files[n])
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := z.Close(); err != nil {
+	b, err := zipFiles(files)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return b.Bytes()
+	return b
 }
 
-// npm is the folder of the real JavaScript clients: what FCD_TEST_NPM names, or what `make test` fetched earlier.
-func npm(t testing.TB) string {
-	t.Helper()
-	dirs := []string{os.Getenv("FCD_TEST_NPM"), "../.cache/clients"}
-	for _, d := range dirs {
-		modules := filepath.Join(d, "node_modules")
-		if _, err := os.Stat(filepath.Join(modules, "ali-oss")); d != "" && err == nil {
-			return modules
-		}
-	}
-	t.Skip("the JavaScript clients are not there: FCD_TEST_NPM names no folder with node_modules (make test fetches them)")
-	return ""
-}
-
-// withModules zips index.js together with ali-oss and what it needs, as a developer's package has it.
-func withModules(t testing.TB, source string) []byte {
-	t.Helper()
-	modules := npm(t)
+func zipFiles(files map[string]string) ([]byte, error) {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
-	err := errors.Join(addFile(z, "index.js", []byte(source)), addTree(z, modules))
-	if err = errors.Join(err, z.Close()); err != nil {
-		t.Fatal(err)
+	for _, n := range slices.Sorted(maps.Keys(files)) {
+		if err := addFile(z, n, []byte(files[n])); err != nil {
+			return nil, err
+		}
 	}
-	return b.Bytes()
-}
-
-// addTree puts what node_modules holds into the zip, without what only browsers need.
-func addTree(z *zip.Writer, modules string) error {
-	return filepath.WalkDir(modules, func(path string, e os.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if e.Name() == "dist" && filepath.Base(filepath.Dir(path)) == "ali-oss" {
-			return filepath.SkipDir
-		}
-		if !e.Type().IsRegular() {
-			return nil
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(filepath.Dir(modules), path)
-		if err != nil {
-			return err
-		}
-		return addFile(z, name, content)
-	})
+	err := z.Close()
+	return b.Bytes(), err
 }
 
 func addFile(z *zip.Writer, name string, content []byte) error {

@@ -37,7 +37,7 @@ func TestObjectToLog(t *testing.T) {
 	h := boot(t)
 	b := h.makeBucket(bucket)
 	h.service("pipe", functionRole)
-	h.deploy("pipe/copy", "nodejs8", nil, m{"code": m{"zipFile": withModules(t, copier)}, "memorySize": 512})
+	h.deploy("pipe/copy", "nodejs8", nil, m{"code": m{"zipFile": withModule(t, copier, "ali-oss")}, "memorySize": 512})
 	h.must("POST", "/services/pipe/functions/copy/triggers", ossTrigger("put", bucket, ossRole, "in/", ".txt"))
 
 	h.put(b, "in/skip.jpg", "the suffix does not match")
@@ -133,7 +133,7 @@ func TestRefusedEvents(t *testing.T) {
 
 	t.Run("a service role without rights on objects gets AccessDenied from OSS", func(t *testing.T) {
 		h.service("poor", roleARN("no-oss"))
-		h.deploy("poor/copy", "nodejs8", nil, m{"code": m{"zipFile": withModules(t, copier)}, "memorySize": 512})
+		h.deploy("poor/copy", "nodejs8", nil, m{"code": m{"zipFile": withModule(t, copier, "ali-oss")}, "memorySize": 512})
 		h.put(b, "plain", "x")
 		a := h.invoke("poor/copy", m{"events": []m{{"region": region, "oss": m{"bucket": m{"name": bucket}, "object": m{"key": "plain"}}}}}, tail)
 		if a.errorType() != "HandledInvocationError" || !strings.Contains(a.tail(), "failed with AccessDenied 403") {

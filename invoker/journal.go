@@ -29,8 +29,9 @@ type journal struct {
 	reading sync.Mutex // guards the pipes' splitters and descriptors; taken before mu
 	closed  bool       // the descriptors must not be used any more
 
-	mu   sync.Mutex // guards all sections' fields and the pipes' queues
-	pipe [2]*logPipe
+	mu    sync.Mutex // guards all sections' fields and the pipes' queues
+	pipe  [2]*logPipe
+	mixed *mixed // nil: fences around requests tell which one a line belongs to
 
 	touched atomic.Bool // emptied since the pump's last tick
 	armed   bool        // the pump's, guarded by its mu
@@ -50,32 +51,38 @@ type section struct {
 	failure, errorType  string        // an error line of the daemon's own; what End says; "" = none
 }
 
-// newJournal makes the journal of two log pipes, given by the descriptors of their ends, which must not block.
-func newJournal(logs Logs, record fc.LogRecord, token frame.Token, maxRecord int, now func() time.Time, fds [2]int) *journal {
-	j := &journal{logs: logs, record: record, now: now}
+// newJournal makes the journal of two log pipes, given by the descriptors of their ends, which must not block. m is nil
+// where fences stand around requests.
+func newJournal(logs Logs, record fc.LogRecord, token frame.Token, maxRecord int, now func() time.Time, fds [2]int, m *mixed) *journal {
+	j := &journal{logs: logs, record: record, now: now, mixed: m}
 	j.ship = logs != nil && record.Project != "" && record.Logstore != ""
 	for i := range j.pipe {
 		p := &logPipe{journal: j, fd: fds[i]}
 		p.split = splitter{token: token, max: maxRecord, to: p}
+		if m != nil {
+			p.split.to = &mixedPipe{logPipe: p}
+		}
 		j.pipe[i] = p
 	}
 	return j
 }
 
 // begin opens a section with its first line; the caller sends the request afterwards. noun is what begins: Invoke,
-// Initialize, PreStop.
-func (j *journal) begin(id, qualifier, noun string, withTail bool) *section {
-	s := &section{id: id, qualifier: qualifier, noun: noun, open: len(j.pipe)}
-	if withTail {
-		s.tail = &tail{}
-	}
-	if withTail || noun == initialize {
+// Initialize, PreStop. t collects the section's lines, nil if nobody asked for them.
+func (j *journal) begin(id, qualifier, noun string, t *tail) *section {
+	s := &section{id: id, qualifier: qualifier, noun: noun, open: len(j.pipe), tail: t}
+	if t != nil || noun == initialize {
 		s.ended = make(chan struct{})
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.wants(s) {
 		j.write(s, []byte("FC "+noun+" Start RequestId: "+id), j.now(), false)
+	}
+	if j.mixed != nil {
+		s.open, s.started = 1, true // end closes it
+		j.mixed.flight = append(j.mixed.flight, s)
+		return s
 	}
 	for _, p := range j.pipe {
 		if p.closed {
@@ -93,6 +100,11 @@ func (j *journal) end(s *section, failure, errorType string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s.known, s.failure, s.errorType = true, failure, errorType
+	if j.mixed != nil {
+		j.mixed.end(s)
+		j.leave(s)
+		return
+	}
 	if s.open == 0 {
 		j.finish(s)
 	}
@@ -115,9 +127,9 @@ func (s *section) await() {
 	}
 }
 
-// takeTail ends the collecting of s and returns its last bytes. If the end fences are still missing, the last lines are
-// in the tail all the same.
-func (j *journal) takeTail(s *section, summary string) []byte {
+// takeTail ends the collecting of s and returns what it has collected. If the end fences are still missing, the last
+// lines are in the tail all the same.
+func (j *journal) takeTail(s *section) *tail {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if s.open > 0 {
@@ -125,9 +137,9 @@ func (j *journal) takeTail(s *section, summary string) []byte {
 			s.tail.add([]byte(text))
 		}
 	}
-	text := s.tail.cut(summary)
+	t := s.tail
 	s.tail = nil
-	return text
+	return t
 }
 
 // leave says that one pipe is through with s. Called with mu held.
@@ -295,8 +307,12 @@ var (
 	javaHeapOut = []byte("Terminating due to java.lang.OutOfMemoryError")
 )
 
+func heapWords(text []byte) bool {
+	return bytes.HasPrefix(text, nodeHeapOut) && bytes.Contains(text, []byte("heap")) || bytes.HasPrefix(text, javaHeapOut)
+}
+
 func (p *logPipe) line(text []byte) {
-	if bytes.HasPrefix(text, nodeHeapOut) && bytes.Contains(text, []byte("heap")) || bytes.HasPrefix(text, javaHeapOut) {
+	if heapWords(text) {
 		p.journal.mu.Lock()
 		p.heapOut = true
 		p.journal.mu.Unlock()
@@ -328,10 +344,13 @@ func (p *logPipe) limit(text []byte) int {
 func (p *logPipe) accept(f frame.Fence) bool {
 	p.journal.mu.Lock()
 	defer p.journal.mu.Unlock()
-	if f.Mark == frame.FenceEnd {
+	switch f.Mark {
+	case frame.FenceStart:
+		return p.find(f.ID) >= 0
+	case frame.FenceEnd:
 		return p.current != nil && !p.late && p.current.id == f.ID
 	}
-	return p.find(f.ID) >= 0
+	return false // labels are for journals that are mixed
 }
 
 func (p *logPipe) find(id string) int {

@@ -21,16 +21,18 @@ import (
 	"fcd/invoker/sandbox"
 )
 
-// A process is a started interpreter that waits for its HELLO: a sandbox and the daemon's ends of its four pipes.
+// A process is a started program: an interpreter that waits for its HELLO, or a function's own that may not listen yet.
+// It is a sandbox and the daemon's ends of its pipes.
 type process struct {
 	v  *Invoker
 	id string
 	sb sandbox.Instance
 
-	in, out *os.File // fd 3, 4 inside
+	in, out *os.File // fd 3, 4 inside; nil for a program that serves HTTP
 	logs    [2]int   // fd 1, 2 inside: descriptors that do not block and that the runtime does not watch
 	frames  *frame.Reader
 	writer  *frame.Writer
+	limits  sandbox.Limits // to hold the program to once it is ready
 
 	gone chan struct{} // closed when pid 1 has ended
 	exit sandbox.Exit  // set before gone is closed
@@ -48,18 +50,18 @@ func newID() string {
 	return "c-" + hex.EncodeToString(b[:])
 }
 
-// startProcess starts a sandbox and waits until the bootstrap is READY. This is what a pool of generic instances would
-// do beforehand, with an empty CodeDir; spec's pipes are filled in here.
-func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec) (*process, error) {
+// startProcess starts a sandbox and, where there is a bootstrap, waits until that is READY. This is what a pool of
+// generic instances would do beforehand, with an empty CodeDir; spec's pipes are filled in here.
+func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec, bootstrap bool) (*process, error) {
 	ctx, cancel := context.WithTimeout(ctx, v.opt.StartTimeout)
 	defer cancel()
 	p := &process{v: v, id: spec.ID, gone: make(chan struct{})}
-	theirs, err := p.openPipes()
+	theirs, err := p.openPipes(bootstrap)
 	if err != nil {
 		return nil, err
 	}
 	spec.FrameIn, spec.FrameOut, spec.Stdout, spec.Stderr = theirs[0], theirs[1], theirs[2], theirs[3]
-	limits := spec.Limits
+	p.limits = spec.Limits
 	spec.Limits.CPUMilli = 0 // an interpreter starts at full speed; its share begins with the first request
 	p.sb, err = v.opt.Driver.Start(ctx, spec)
 	closeAll(theirs[:]...)
@@ -69,7 +71,10 @@ func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec) (*process
 	}
 	p.serve()
 	v.add(p)
-	if err := p.bring(ctx, limits); err != nil {
+	if !bootstrap {
+		return p, nil
+	}
+	if err := p.bring(ctx); err != nil {
 		err = fmt.Errorf("%w%s", err, p.lastWords())
 		p.kill()
 		p.closePipes()
@@ -79,10 +84,12 @@ func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec) (*process
 }
 
 // openPipes makes the four pipes; theirs are in the order of their fields in sandbox.Spec.
-func (p *process) openPipes() (theirs [4]*os.File, err error) {
+func (p *process) openPipes(bootstrap bool) (theirs [4]*os.File, err error) {
 	p.logs = [2]int{-1, -1}
-	theirs[0], p.in, err = os.Pipe()
-	if err == nil {
+	if bootstrap {
+		theirs[0], p.in, err = os.Pipe()
+	}
+	if err == nil && bootstrap {
 		p.out, theirs[1], err = os.Pipe()
 	}
 	for i := range p.logs {
@@ -95,7 +102,9 @@ func (p *process) openPipes() (theirs [4]*os.File, err error) {
 		p.closePipes()
 		return theirs, fmt.Errorf("pipes of an instance: %w", err)
 	}
-	p.frames, p.writer = frame.NewReader(p.out), frame.NewWriter(p.in)
+	if bootstrap {
+		p.frames, p.writer = frame.NewReader(p.out), frame.NewWriter(p.in)
+	}
 	return theirs, nil
 }
 
@@ -131,16 +140,21 @@ func closeAll(files ...*os.File) {
 }
 
 // bring waits for the bootstrap and then holds it to the limits of its function.
-func (p *process) bring(ctx context.Context, limits sandbox.Limits) error {
+func (p *process) bring(ctx context.Context) error {
 	if err := p.awaitReady(ctx); err != nil {
 		return err
 	}
+	return p.hold()
+}
+
+// hold ends the full speed of the start.
+func (p *process) hold() error {
 	l, ok := p.sb.(sandbox.Limiter)
-	if !ok || limits.CPUMilli == 0 {
+	if !ok || p.limits.CPUMilli == 0 {
 		return nil
 	}
-	if err := l.SetLimits(limits); err != nil {
-		return fmt.Errorf("processor share of %d thousandths: %w", limits.CPUMilli, err)
+	if err := l.SetLimits(p.limits); err != nil {
+		return fmt.Errorf("processor share of %d thousandths: %w", p.limits.CPUMilli, err)
 	}
 	return nil
 }
