@@ -80,7 +80,7 @@ func (l *lab) main(ctx context.Context) (*server, error) {
 func (l *lab) comparator(name string) string { return filepath.Join(l.dir, "comparators", name) }
 
 // turn is how long one side is measured at a time, and how many turns there are.
-func (l *lab) turn() time.Duration { return pick(l, 400*time.Millisecond, 2*time.Second) }
+func (l *lab) turn() time.Duration { return pick(l, 400*time.Millisecond, time.Second) }
 func (l *lab) turns() int          { return pick(l, 3, 5) }
 
 // pick is the first value in quick mode, the second in full mode.
