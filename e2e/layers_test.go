@@ -37,6 +37,7 @@ var floors = map[string]int{
 	"fcd/cmd":                         5,
 	"fcd/examples":                    5,
 	"fcd/e2e":                         5,
+	"fcd/bench":                       5,
 	"fcd/store/storetest":             5,
 	"fcd/triggers/triggertest":        5,
 	"fcd/invoker/sandbox/sandboxtest": 5,
