@@ -29,6 +29,11 @@ func (v *Invoker) spec(ctx context.Context, rt *runtimes.Runtime, b runtimes.Bin
 	if rt.ServesHTTP() {
 		path, args = runtimes.Program(f)
 	}
+	if d := v.debug(b.Target); d != nil {
+		if args, err = rt.Debug(args, d.Port); err != nil {
+			return sandbox.Spec{}, err
+		}
+	}
 	return sandbox.Spec{
 		ID: b.InstanceID, Runtime: rt.Name, Root: rt.Root, CodeDir: dir, BootstrapDir: rt.BootstrapDir(),
 		HostsFile: v.opt.HostsFile,

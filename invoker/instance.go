@@ -104,8 +104,12 @@ func (v *Invoker) bindNew(ctx context.Context, p *pool) (*instance, error) {
 	if err != nil {
 		proc.kill()
 		proc.closePipes()
+		return nil, err
 	}
-	return inst, err
+	if d := v.debug(p.target); d != nil && d.Started != nil {
+		d.Started(proc.sb)
+	}
+	return inst, nil
 }
 
 // bind makes a process that waits for its HELLO, or that is to listen, an instance of the pool.
@@ -124,6 +128,7 @@ func (v *Invoker) bind(p *pool, proc *process, rt *runtimes.Runtime, b runtimes.
 		Project: t.Service.LogConfig.Project, Logstore: t.Service.LogConfig.Logstore,
 		Service: t.Service.Name, Function: t.Function.Name, VersionID: t.VersionID, InstanceID: proc.id,
 	}, b.Token, v.opt.MaxRecordBytes, v.opt.Now, proc.logs, attribution)
+	inst.journal.ship = inst.journal.ship || v.opt.LogAll && v.opt.Logs != nil
 	if err := v.pump.add(inst.journal); err != nil {
 		return nil, err
 	}

@@ -59,7 +59,9 @@ type Options struct {
 	ExtraEnv          map[string]string // variables of every function; a function's own win over them
 	LogStyle          string            // frame.LogPlain (default) or frame.LogBracket
 	Errors            ErrorTexts
-	IgnorePromises    bool // Node: a promise that a handler returns does not settle the request
+	IgnorePromises    bool   // Node: a promise that a handler returns does not settle the request
+	LogAll            bool   // Logs gets the lines of services without a logstore too
+	Debug             *Debug // nil: nothing is debugged
 
 	// Network is what functions of services with internetAccess see; those of others see nothing. Default NetNone.
 	Network sandbox.NetMode

@@ -21,6 +21,7 @@ import (
 
 	"fcd/api/client"
 	"fcd/cmd/fcd/daemon"
+	"fcd/cmd/fcd/local"
 )
 
 // Names of what the demo makes.
@@ -207,7 +208,7 @@ func (d *demo) bucket() (*oss.Bucket, error) {
 
 // deploy makes a function of an example's folder.
 func (d *demo) deploy(ctx context.Context, name, runtime, handler string, memoryMB, timeout int) (string, error) {
-	code, err := zipDir(filepath.Join(d.examples, name))
+	code, err := zipFolder(filepath.Join(d.examples, name))
 	if err != nil {
 		return "", err
 	}
@@ -216,6 +217,15 @@ func (d *demo) deploy(ctx context.Context, name, runtime, handler string, memory
 		"code": map[string]any{"zipFile": code},
 	})
 	return fmt.Sprintf("%s, %s of code", runtime, bytesText(len(code))), err
+}
+
+// zipFolder packs a folder as a code package.
+func zipFolder(dir string) ([]byte, error) {
+	s, err := local.NewFolder(dir).Scan()
+	if err != nil {
+		return nil, err
+	}
+	return s.Zip()
 }
 
 func (d *demo) deployResize(ctx context.Context) (string, error) {

@@ -20,10 +20,16 @@ type Options struct {
 	BootstrapDir string
 	// Settings are the operator's changes, by runtime name. An unknown name is an error.
 	Settings map[string]Settings
+	// InstallDir is where package install keeps its runtimes. One that is there serves unless the operator's Settings name
+	// a root or a command. "" = none is looked for.
+	InstallDir string
 	// HostDirs are where interpreters of the host are looked for. Default /usr/bin and /usr/local/bin: of the host, a
 	// sandbox shows /usr alone, so an interpreter elsewhere, a version manager's for example, would not start.
 	HostDirs []string
-	Log      *zap.Logger
+	// Only names the runtimes to look for, which saves the time of asking the other interpreters; those are in the table
+	// and not ready. Empty: all.
+	Only []string
+	Log  *zap.Logger
 }
 
 // Settings are what an operator may change of a runtime. The zero value changes nothing.
@@ -74,12 +80,17 @@ func New(o Options) (*Table, error) {
 	if dir, err = writeBootstraps(dir); err != nil {
 		return nil, fmt.Errorf("bootstraps of the runtimes: %w", err)
 	}
+	if o.InstallDir != "" {
+		if o.InstallDir, err = filepath.Abs(o.InstallDir); err != nil {
+			return nil, err
+		}
+	}
 	t := &Table{runtimes: map[string]*Runtime{}}
-	f := finder{hostDirs: o.HostDirs, versions: map[string]func() (string, error){}}
+	f := finder{hostDirs: o.HostDirs, installDir: o.InstallDir, versions: map[string]func() (string, error){}}
 	for _, row := range rows {
 		t.runtimes[row.name] = &Runtime{Name: row.name, row: row, settings: o.Settings[row.name], bootstrapDir: dir}
 	}
-	t.probe(&f)
+	t.probe(&f, o.wanted())
 	t.fallBack()
 	for _, name := range t.Names() {
 		s := t.runtimes[name].Probe()
@@ -111,11 +122,30 @@ func checkSettings(settings map[string]Settings) error {
 	return nil
 }
 
-// probe finds and asks all interpreters at once.
-func (t *Table) probe(f *finder) {
+// wanted tells whether a runtime is to be looked for: it was asked for or may serve in place of one that was.
+func (o *Options) wanted() func(name string) bool {
+	want := map[string]bool{}
+	for _, name := range o.Only {
+		if real, ok := aliases[name]; ok {
+			name = real
+		}
+		want[name] = true
+		for _, other := range o.Settings[name].Fallbacks {
+			want[other] = true
+		}
+	}
+	return func(name string) bool { return len(want) == 0 || want[name] }
+}
+
+// probe finds and asks the wanted interpreters, all at once.
+func (t *Table) probe(f *finder, wanted func(string) bool) {
 	var wg sync.WaitGroup
-	for _, r := range t.runtimes {
-		wg.Go(func() { r.find(f) })
+	for name, r := range t.runtimes {
+		if wanted(name) {
+			wg.Go(func() { r.find(f) })
+		} else {
+			r.status = Status{Name: name, Reason: fmt.Sprintf("runtime %s was not looked for", name)}
+		}
 	}
 	wg.Wait()
 }

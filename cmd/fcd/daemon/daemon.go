@@ -41,6 +41,7 @@ type Options struct {
 	Metrics  *prometheus.Registry // nil: one of its own
 	// SandboxInit is the binary to start as the sandbox's init; "": the running one, whose main must call native.Main.
 	SandboxInit string
+	Develop     Develop
 }
 
 // Daemon is all of fcd in one process.

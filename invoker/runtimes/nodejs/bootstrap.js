@@ -575,8 +575,21 @@
 
   const isRequest = function (frame) { return frame.type >= T.INIT && frame.type <= T.PREFREEZE && hello !== null; };
 
-  // next blocks until a request is there: between requests nothing of the function runs.
+  const debugged = process.execArgv.some(function (arg) { return /^--inspect/.test(arg); });
+
+  // next blocks until a request is there: between requests nothing of the function runs. Under a debugger it waits on
+  // the event loop, since a blocked interpreter does not answer its debugger.
   function next() {
+    if (!debugged || from < to) return serveNext();
+    fs.read(FRAMES_IN, ahead, 0, ahead.length, null, function (err, n) {
+      if (err || n === 0) exit(0); // the daemon closed the pipe: this life is over
+      from = 0;
+      to = n;
+      serveNext();
+    });
+  }
+
+  function serveNext() {
     for (;;) {
       const frame = readFrame();
       if (frame.type === T.HELLO && hello === null) {
