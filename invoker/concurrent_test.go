@@ -84,6 +84,7 @@ func onBothConcurrent(t *testing.T, change func(*Options), test func(*testing.T,
 	t.Helper()
 	for _, lang := range []language{{"node", "nodejs8", "index.js", concurrentNode}, {"python", "python3", "index.py", concurrentPython}} {
 		t.Run(lang.name, func(t *testing.T) {
+			t.Parallel() // they mostly wait
 			r := newReal(t, lang, change)
 			ref := r.function(lang, "ten", func(_ *fc.Service, f *fc.Function) { f.InstanceConcurrency, f.TimeoutSeconds = 10, 2 })
 			test(t, r, ref)
