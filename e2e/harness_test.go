@@ -52,7 +52,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		removeBuilt()
+		os.RemoveAll(builtDir())
 		os.Exit(code)
 	}))
 }

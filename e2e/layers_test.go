@@ -35,6 +35,7 @@ var floors = map[string]int{
 	"fcd/store/sqlite":                3,
 	"fcd/config":                      4,
 	"fcd/cmd":                         5,
+	"fcd/examples":                    5,
 	"fcd/e2e":                         5,
 	"fcd/store/storetest":             5,
 	"fcd/triggers/triggertest":        5,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -399,13 +400,14 @@ func TestAsAnOrdinaryUser(t *testing.T) {
 	dir := publicDir(t, nobody)
 	binary := filepath.Join(filepath.Dir(dir), "fcd")
 	copyFile(t, binary, fcd(t))
-	p := serve(t, dir, func(c *exec.Cmd) {
+	asNobody := func(c *exec.Cmd) {
 		c.Path, c.Args[0], c.Dir = binary, binary, dir
 		c.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + dir, "TMPDIR=" + dir}
 		if os.Geteuid() == 0 {
 			c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 		}
-	})
+	}
+	p := serve(t, dir, asNobody)
 	b := p.makeBucket(bucket)
 	p.service("plain", p.role("AliyunFCDefaultRole"))
 	p.node("plain/node", nodeEcho)
@@ -431,9 +433,25 @@ def handler(event, context):
 	eventually(t, "no process of the call is left", func() bool { return len(processes(t, marker)) == 0 })
 	contained(t, p.house, pry(t, p.house, p.role("AliyunFCDefaultRole")))
 
-	if err := p.terminate(); err != nil {
+	p.kill()
+	eventually(t, "nothing of the killed daemon is left", func() bool { return len(processes(t, dir)) == 0 && !answers(p.e.API) })
+	again := serve(t, dir, asNobody)
+	if got := again.returns("plain/node", "after the kill"); got != "after the kill" {
+		t.Errorf("after a kill and a restart: %q", got)
+	}
+	if err := again.terminate(); err != nil {
 		t.Errorf("stop: %v", err)
 	}
+}
+
+// answers tells whether somebody listens at the URL.
+func answers(url string) bool {
+	c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
 }
 
 // publicDir makes a data directory that the user owns, in a folder that everybody can reach.

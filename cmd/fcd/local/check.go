@@ -39,9 +39,13 @@ type Checker struct {
 // Programs that print a JSON array, file and error, for each of their arguments that cannot be parsed.
 const (
 	parseJS = `var vm = require('vm'), fs = require('fs'), wrap = require('module').wrap;
+var names = ['exports', 'require', 'module', '__filename', '__dirname'];
 process.argv.slice(1).forEach(function (f) {
-  try { new vm.Script(wrap(fs.readFileSync(f, 'utf8').replace(/^\uFEFF/, '').replace(/^#!.*/, '')), {filename: f}); }
-  catch (e) { console.log(JSON.stringify([f, String(e.stack).split('\n    at ')[0]])); }
+  try {
+    var text = fs.readFileSync(f, 'utf8').replace(/^\uFEFF/, '').replace(/^#!.*/, '');
+    if (vm.compileFunction) vm.compileFunction(text, names, {filename: f});
+    else new vm.Script(wrap(text), {filename: f});
+  } catch (e) { console.log(JSON.stringify([f, String(e.stack).split('\n    at ')[0]])); }
 });`
 	parsePython = `import json, sys, traceback
 for f in sys.argv[1:]:

@@ -143,3 +143,6 @@ func (w *Watcher) see(event fsnotify.Event) (bool, error) {
 
 // Close ends the watch.
 func (w *Watcher) Close() error { return w.notify.Close() }
+
+// Watched are the folders that are watched, the one above included.
+func (w *Watcher) Watched() []string { return w.notify.WatchList() }
