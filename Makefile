@@ -8,7 +8,7 @@ FUZZTIME ?= 4s
 DATA     ?= data
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test fuzz layers clean deps-demo deps-test examples FORCE
+.PHONY: help build demo run test bench fuzz layers clean deps-demo deps-test examples FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -31,6 +31,10 @@ test: deps-test build ## run every test, with the race detector, and each fuzz t
 	go vet ./...
 	FCD_TEST_NPM=$(CURDIR)/$(NPM) FCD_TEST_BIN=$(CURDIR)/$(BIN) CGO_ENABLED=1 go test -race -timeout 25m ./...
 	@deploy/fuzz.sh $(FUZZTIME)
+
+bench: deps-demo build ## measure fcd against bare interpreters, servers and files (QUICK=1: under a minute)
+	@CGO_ENABLED=0 go build -o bin/bench ./bench
+	@bin/bench $(if $(QUICK),-quick) $(BENCHFLAGS)
 
 fuzz: ## run each fuzz target longer (FUZZTIME=60s)
 	@deploy/fuzz.sh $(FUZZTIME)

@@ -26,27 +26,29 @@ import (
 
 // Config is the whole file. See config.example.yaml for what each key means.
 type Config struct {
-	DataDir    string             `yaml:"dataDir"`
-	Region     string             `yaml:"region"`
-	Account    Account            `yaml:"account"`
-	API        API                `yaml:"api"`
-	Admin      Listen             `yaml:"admin"`
-	LocalCloud LocalCloud         `yaml:"localcloud"`
-	OSS        OSS                `yaml:"oss"`
-	SLS        SLS                `yaml:"sls"`
-	RAM        RAM                `yaml:"ram"`
-	Limits     Limits             `yaml:"limits"`
-	Invoker    Invoker            `yaml:"invoker"`
-	Sandbox    Sandbox            `yaml:"sandbox"`
-	Runtimes   map[string]Runtime `yaml:"runtimes"`
-	Errors     Errors             `yaml:"errors"`
-	Async      Async              `yaml:"async"`
-	Timer      Timer              `yaml:"timer"`
-	Store      Store              `yaml:"store"`
-	Queue      Queue              `yaml:"queue"`
-	Logs       Logs               `yaml:"logs"`
-	Log        Log                `yaml:"log"`
-	Shutdown   Shutdown           `yaml:"shutdown"`
+	DataDir    string     `yaml:"dataDir"`
+	Region     string     `yaml:"region"`
+	Account    Account    `yaml:"account"`
+	API        API        `yaml:"api"`
+	Admin      Listen     `yaml:"admin"`
+	LocalCloud LocalCloud `yaml:"localcloud"`
+	OSS        OSS        `yaml:"oss"`
+	SLS        SLS        `yaml:"sls"`
+	RAM        RAM        `yaml:"ram"`
+	Limits     Limits     `yaml:"limits"`
+	Invoker    Invoker    `yaml:"invoker"`
+	Sandbox    Sandbox    `yaml:"sandbox"`
+	// RuntimesDir is where `fcd runtimes install` keeps interpreters; "" = the folder runtimes in DataDir.
+	RuntimesDir string             `yaml:"runtimesDir"`
+	Runtimes    map[string]Runtime `yaml:"runtimes"`
+	Errors      Errors             `yaml:"errors"`
+	Async       Async              `yaml:"async"`
+	Timer       Timer              `yaml:"timer"`
+	Store       Store              `yaml:"store"`
+	Queue       Queue              `yaml:"queue"`
+	Logs        Logs               `yaml:"logs"`
+	Log         Log                `yaml:"log"`
+	Shutdown    Shutdown           `yaml:"shutdown"`
 
 	path string // the file it came from, "" for none
 }

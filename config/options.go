@@ -77,9 +77,18 @@ func (c *Config) SandboxOptions() native.Options {
 		TmpMB: c.Sandbox.TmpMB}
 }
 
+// InstalledRuntimes is the folder of the interpreters that `fcd runtimes install` fetches.
+func (c *Config) InstalledRuntimes() string {
+	if c.RuntimesDir != "" {
+		return c.RuntimesDir
+	}
+	return filepath.Join(c.DataDir, "runtimes")
+}
+
 // RuntimesOptions are the operator's changes to the runtime table.
 func (c *Config) RuntimesOptions() runtimes.Options {
-	o := runtimes.Options{BootstrapDir: filepath.Join(c.DataDir, "bootstrap"), Settings: map[string]runtimes.Settings{}}
+	o := runtimes.Options{BootstrapDir: filepath.Join(c.DataDir, "bootstrap"), InstallDir: c.InstalledRuntimes(),
+		Settings: map[string]runtimes.Settings{}}
 	for name, r := range c.Runtimes {
 		o.Settings[name] = runtimes.Settings{Root: r.Root, Command: r.Command, Args: r.Args, Env: r.Env,
 			Fallbacks: r.Fallbacks, AllowNewer: r.AllowNewer}

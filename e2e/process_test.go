@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -20,30 +21,22 @@ import (
 	"fcd/cmd/fcd/daemon"
 )
 
+// builtDir is where builtBinary puts its result; TestMain removes it.
+func builtDir() string { return filepath.Join("/tmp", fmt.Sprintf("fcd-e2e-%d", os.Getpid())) }
+
 // builtBinary builds bin/fcd once for all tests, where FCD_TEST_BIN names none.
 var builtBinary = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("FCD_TEST_BIN"); path != "" {
 		return path, nil
 	}
-	dir, err := os.MkdirTemp("/tmp", "fcd-e2e-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "fcd")
+	path := filepath.Join(builtDir(), "fcd")
 	cmd := exec.Command("go", "build", "-o", path, "../cmd/fcd")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", errors.New(string(out))
+		return "", fmt.Errorf("build: %w\n%s", err, out)
 	}
-	return path, os.Chmod(dir, 0o755)
+	return path, nil
 })
-
-// removeBuilt removes what builtBinary made.
-func removeBuilt() {
-	if path, err := builtBinary(); err == nil && os.Getenv("FCD_TEST_BIN") == "" {
-		os.RemoveAll(filepath.Dir(path))
-	}
-}
 
 // fcd is the program under test.
 func fcd(t testing.TB) string {
@@ -89,7 +82,11 @@ func serve(t testing.TB, dir string, change ...func(*exec.Cmd)) *process {
 	}()
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
-		p.kill()
+		p.cmd.Process.Signal(syscall.SIGTERM)
+		p.cmd.Process.Signal(syscall.SIGTERM)
+		if p.wait(20*time.Second) != nil {
+			p.kill()
+		}
 		if t.Failed() {
 			t.Logf("the daemon's log:\n%s", log)
 		}

@@ -48,9 +48,11 @@ func (f *Function) Ref(qualifier string) FunctionRef {
 	return FunctionRef{Service: f.ServiceName, Qualifier: qualifier, Function: f.Name}
 }
 
-// Runtimes lists the names that a function's runtime may have, nodejs4.4 being an alias of nodejs6.
+// Runtimes lists the names that a function's runtime may have: those of the guide, nodejs4.4 being an alias of nodejs6,
+// and later versions of the same languages. Whether a host can run one is found out when it is called.
 func Runtimes() []string {
-	return []string{"nodejs4.4", "nodejs6", "nodejs8", "python2.7", "python3", "java8", RuntimeCustom}
+	return []string{"nodejs4.4", "nodejs6", "nodejs8", "python2.7", "python3", "java8", RuntimeCustom,
+		"nodejs10", "nodejs12", "nodejs14", "nodejs16", "nodejs18", "nodejs20", "python3.9", "python3.10", "python3.12"}
 }
 
 // Validate checks every field of the function but its code. Errors are *Error with InvalidArgument and name the field

@@ -48,7 +48,9 @@ func TestFunctionValidate(t *testing.T) {
 		{"a name of 65 characters", func(f *fc.Function) { f.Name = strings.Repeat("a", 65) }, "FunctionName is set to"},
 		{"no runtime", func(f *fc.Function) { f.Runtime = "" }, "Runtime is required"},
 		{"an unknown runtime", func(f *fc.Function) { f.Runtime = "cobol" },
-			"Runtime is set to an invalid value (allowed: nodejs4.4 | nodejs6 | nodejs8 | python2.7 | python3 | java8 | custom, actual: 'cobol')"},
+			"Runtime is set to an invalid value (allowed: nodejs4.4 | nodejs6 | nodejs8 | python2.7 | python3 | java8 | custom | nodejs10 | nodejs12" +
+				" | nodejs14 | nodejs16 | nodejs18 | nodejs20 | python3.9 | python3.10 | python3.12, actual: 'cobol')"},
+		{"a later version of Node passes", func(f *fc.Function) { f.Runtime = "nodejs20" }, ""},
 		{"no handler", func(f *fc.Function) { f.Handler = "" }, "Handler is required"},
 		{"a handler of 129 characters", func(f *fc.Function) { f.Handler = strings.Repeat("h", 129) }, "Handler is set to"},
 		{"a control character in the handler", func(f *fc.Function) { f.Handler = "a\x00.b" }, "Handler is set to"},

@@ -68,13 +68,10 @@ func newJournal(logs Logs, record fc.LogRecord, token frame.Token, maxRecord int
 }
 
 // begin opens a section with its first line; the caller sends the request afterwards. noun is what begins: Invoke,
-// Initialize, PreStop.
-func (j *journal) begin(id, qualifier, noun string, withTail bool) *section {
-	s := &section{id: id, qualifier: qualifier, noun: noun, open: len(j.pipe)}
-	if withTail {
-		s.tail = &tail{}
-	}
-	if withTail || noun == initialize {
+// Initialize, PreStop. t collects the section's lines, nil if nobody asked for them.
+func (j *journal) begin(id, qualifier, noun string, t *tail) *section {
+	s := &section{id: id, qualifier: qualifier, noun: noun, open: len(j.pipe), tail: t}
+	if t != nil || noun == initialize {
 		s.ended = make(chan struct{})
 	}
 	j.mu.Lock()
@@ -130,9 +127,9 @@ func (s *section) await() {
 	}
 }
 
-// takeTail ends the collecting of s and returns its last bytes. If the end fences are still missing, the last lines are
-// in the tail all the same.
-func (j *journal) takeTail(s *section, summary string) []byte {
+// takeTail ends the collecting of s and returns what it has collected. If the end fences are still missing, the last
+// lines are in the tail all the same.
+func (j *journal) takeTail(s *section) *tail {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if s.open > 0 {
@@ -140,9 +137,9 @@ func (j *journal) takeTail(s *section, summary string) []byte {
 			s.tail.add([]byte(text))
 		}
 	}
-	text := s.tail.cut(summary)
+	t := s.tail
 	s.tail = nil
-	return text
+	return t
 }
 
 // leave says that one pipe is through with s. Called with mu held.

@@ -146,3 +146,17 @@ func TestLinesArriveWhileTheFunctionRuns(t *testing.T) {
 	}
 	<-done
 }
+
+func TestTheTailOfAFirstCallBeginsWithItsInitializer(t *testing.T) {
+	w := newWorld(t, nil)
+	ref := w.functions.set("init", func(_ *fc.Service, f *fc.Function) { f.Initializer = "print ready" })
+	for i, want := range []string{
+		"FC Initialize Start RequestId: r0\nready\nFC Initialize End RequestId: r0\nFC Invoke Start RequestId: r0\nhi\nFC Invoke End RequestId: r0\n\nDuration: ",
+		"FC Invoke Start RequestId: r1\nhi\nFC Invoke End RequestId: r1\n\nDuration: ",
+	} {
+		res, err := w.Invoke(context.Background(), fc.Call{RequestID: fmt.Sprint("r", i), Ref: ref, Payload: []byte("print hi"), Tail: true})
+		if err != nil || !strings.HasPrefix(string(res.LogTail), want) {
+			t.Errorf("call %d: %q, %v", i, res.LogTail, err)
+		}
+	}
+}

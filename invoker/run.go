@@ -32,8 +32,8 @@ type run struct {
 	body           []byte
 	qualifier      string
 	timeoutSeconds int
-	tail           bool
-	cold           bool // the first request of the instance's life
+	tail           *tail // of the whole request, its initializer included; nil if nobody asked for it
+	cold           bool  // the first request of the instance's life
 }
 
 // An outcome is how a run ended.
@@ -90,9 +90,13 @@ func (i *instance) serve(ctx context.Context, call fc.Call, t *fc.Target) (fc.Re
 // runAll runs the initializer, until it has succeeded once, and the call.
 func (i *instance) runAll(call fc.Call, t *fc.Target, keys frame.Credentials, cold bool) (outcome, error) {
 	f := t.Function
+	var lines *tail
+	if call.Tail {
+		lines = &tail{}
+	}
 	if f.Initializer != "" && !i.initialized {
 		out, err := i.run(run{
-			kind: frame.TypeInit, noun: initialize, qualifier: t.Ref.Qualifier, tail: call.Tail, cold: cold, keys: keys,
+			kind: frame.TypeInit, noun: initialize, qualifier: t.Ref.Qualifier, tail: lines, cold: cold, keys: keys,
 			request: frame.Request{ID: call.RequestID}, timeoutSeconds: f.InitializationTimeoutSeconds,
 		})
 		if err != nil || out.errorType != "" || out.retire {
@@ -101,7 +105,7 @@ func (i *instance) runAll(call fc.Call, t *fc.Target, keys frame.Credentials, co
 		i.initialized = true
 	}
 	return i.run(run{
-		kind: frame.TypeInvoke, noun: "Invoke", body: call.Payload, qualifier: t.Ref.Qualifier, tail: call.Tail, cold: cold, keys: keys,
+		kind: frame.TypeInvoke, noun: "Invoke", body: call.Payload, qualifier: t.Ref.Qualifier, tail: lines, cold: cold, keys: keys,
 		request:        frame.Request{ID: call.RequestID, RetryCount: call.RetryCount},
 		timeoutSeconds: f.TimeoutSeconds,
 	})
@@ -148,8 +152,11 @@ func (i *instance) run(r run) (outcome, error) {
 	if s.ended != nil && out.class != frame.ClassTimeout {
 		s.await()
 	}
-	if r.tail {
-		out.tail = i.journal.takeTail(s, summary(took, i.pool.target.Function.MemorySizeMB, i.memory()))
+	if r.tail != nil {
+		t := i.journal.takeTail(s)
+		if r.kind == frame.TypeInvoke || out.errorType != "" { // else the invocation goes on with it
+			out.tail = t.cut(summary(took, i.pool.target.Function.MemorySizeMB, i.memory()))
+		}
 	}
 	return out, nil
 }

@@ -18,7 +18,6 @@ import (
 
 	"fcd/cmd/fcd/daemon"
 	"fcd/config"
-	"fcd/invoker/runtimes"
 	"fcd/invoker/sandbox/native"
 )
 
@@ -91,19 +90,12 @@ func examineSandbox(c *config.Config) []finding {
 }
 
 func examineRuntimes(c *config.Config) []finding {
-	dir, err := os.MkdirTemp("", "fcd-doctor-")
-	if err != nil {
-		return []finding{{"runtimes", findingFail, err.Error()}}
-	}
-	defer os.RemoveAll(dir)
-	o := c.RuntimesOptions()
-	o.BootstrapDir = dir
-	table, err := runtimes.New(o)
+	statuses, err := runtimeStatuses(c)
 	if err != nil {
 		return []finding{{"runtimes", findingFail, err.Error()}}
 	}
 	var all []finding
-	for _, s := range table.Statuses() {
+	for _, s := range statuses {
 		f := finding{"runtime " + s.Name, findingOK, fmt.Sprintf("%s, %s, %s", s.Version, s.Origin, s.Path)}
 		if !s.Ready {
 			f.State, f.Detail = findingWarn, s.Reason

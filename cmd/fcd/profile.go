@@ -30,8 +30,9 @@ import (
 //	api: http://fc.example.com
 //	sls: http://logs.example.com
 type profile struct {
-	dataDir string
-	file    string
+	dataDir     string
+	file        string
+	runtimesDir string
 }
 
 type profileFile struct {
@@ -48,6 +49,7 @@ type profileFile struct {
 
 func (p *profile) flags(f *pflag.FlagSet) {
 	f.StringVar(&p.dataDir, "data-dir", "", "data directory of the daemon (FCD_DATA_DIR; default "+config.DefaultDataDir()+")")
+	f.StringVar(&p.runtimesDir, "runtimes-dir", os.Getenv("FCD_RUNTIMES_DIR"), "folder of installed runtimes (FCD_RUNTIMES_DIR; default runtimes in the data directory)")
 	f.StringVar(&p.file, "profile", "", "file that says where the daemon is (FCD_PROFILE; default ~/.fcd/profile.yaml)")
 }
 

@@ -50,7 +50,7 @@ directory. Its log goes to standard error.`,
 	return cmd
 }
 
-// loadConfig reads the file and lets the data directory of flag or environment win over the file's.
+// loadConfig reads the file and lets the folders of flags or environment win over the file's.
 func loadConfig(file string, p *profile) (*config.Config, error) {
 	c, err := config.Load(file)
 	if err != nil {
@@ -58,6 +58,9 @@ func loadConfig(file string, p *profile) (*config.Config, error) {
 	}
 	if dir := p.dir(); dir != "" {
 		c.DataDir = dir
+	}
+	if p.runtimesDir != "" {
+		c.RuntimesDir = p.runtimesDir
 	}
 	return c, nil
 }

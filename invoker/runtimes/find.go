@@ -17,7 +17,8 @@ const probeTimeout = 5 * time.Second
 
 // finder looks for interpreters and asks each for its version once. Safe for concurrent use.
 type finder struct {
-	hostDirs []string
+	hostDirs   []string
+	installDir string // of package install; "" = none
 
 	mu       sync.Mutex
 	versions map[string]func() (string, error) // by root, path and argument

@@ -148,6 +148,9 @@ func (p *logPipe) read(r io.Reader, token frame.Token) {
 			if size > 0 {
 				emit()
 				id, late = f.ID, f.Mark == frame.FenceEnd
+				if f.Mark == frame.FenceUnlabel {
+					id = ""
+				}
 				if late && !p.ends(id) {
 					close(p.end(id))
 				}

@@ -81,23 +81,34 @@ type row struct {
 	files []string
 	// smallHeap says that the interpreter's own heap limit, about 1.4 GB, is below what a function may have.
 	smallHeap bool
+	// installable says that package install has the interpreter.
+	installable bool
+}
+
+// missing is what callers and operators read of a runtime without an interpreter.
+func (r row) missing() string {
+	how := fmt.Sprintf("run: fcd runtimes install %s", r.name)
+	if !r.installable {
+		how = fmt.Sprintf("install one with the system's packages, or name one in the configuration (runtimes.%s)", r.name)
+	}
+	return fmt.Sprintf("runtime %s is not installed on this host; %s", r.name, how)
 }
 
 var rows = []row{
-	{name: "nodejs6", family: &node, min: version{6, 0}, below: version{7, 0}, standIn: version{6, 0}, files: []string{"node"}, smallHeap: true},
-	{name: "nodejs8", family: &node, min: version{8, 0}, below: version{9, 0}, standIn: version{6, 0}, files: []string{"node"}, smallHeap: true},
+	{name: "nodejs6", family: &node, min: version{6, 0}, below: version{7, 0}, standIn: version{6, 0}, files: []string{"node"}, smallHeap: true, installable: true},
+	{name: "nodejs8", family: &node, min: version{8, 0}, below: version{9, 0}, standIn: version{6, 0}, files: []string{"node"}, smallHeap: true, installable: true},
 	{name: "nodejs10", family: &node, min: version{10, 0}, below: version{11, 0}, standIn: version{10, 0}, files: []string{"node"}, smallHeap: true},
 	{name: "nodejs12", family: &node, min: version{12, 0}, below: version{13, 0}, standIn: version{12, 0}, files: []string{"node"}},
 	{name: "nodejs14", family: &node, min: version{14, 0}, below: version{15, 0}, standIn: version{14, 0}, files: []string{"node"}},
 	{name: "nodejs16", family: &node, min: version{16, 0}, below: version{17, 0}, files: []string{"node"}},
 	{name: "nodejs18", family: &node, min: version{18, 0}, below: version{19, 0}, files: []string{"node"}},
 	{name: "nodejs20", family: &node, min: version{20, 0}, below: version{21, 0}, files: []string{"node"}},
-	{name: "python2.7", family: &python, min: version{2, 7}, below: version{3, 0}, files: []string{"python2.7", "python2"}},
+	{name: "python2.7", family: &python, min: version{2, 7}, below: version{3, 0}, files: []string{"python2.7", "python2"}, installable: true},
 	{name: "python3", family: &python, min: version{3, 6}, below: version{4, 0}, files: []string{"python3"}},
 	{name: "python3.9", family: &python, min: version{3, 9}, below: version{3, 10}, files: []string{"python3.9", "python3"}},
 	{name: "python3.10", family: &python, min: version{3, 10}, below: version{3, 11}, files: []string{"python3.10", "python3"}},
 	{name: "python3.12", family: &python, min: version{3, 12}, below: version{3, 13}, files: []string{"python3.12", "python3"}},
-	{name: "java8", family: &java, min: version{1, 8}, below: version{1, 9}, files: javaFiles()},
+	{name: "java8", family: &java, min: version{1, 8}, below: version{1, 9}, files: javaFiles(), installable: true},
 	{name: fc.RuntimeCustom, family: &custom},
 }
 

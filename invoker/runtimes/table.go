@@ -20,6 +20,9 @@ type Options struct {
 	BootstrapDir string
 	// Settings are the operator's changes, by runtime name. An unknown name is an error.
 	Settings map[string]Settings
+	// InstallDir is where package install keeps its runtimes. One that is there serves unless the operator's Settings name
+	// a root or a command. "" = none is looked for.
+	InstallDir string
 	// HostDirs are where interpreters of the host are looked for. Default /usr/bin and /usr/local/bin: of the host, a
 	// sandbox shows /usr alone, so an interpreter elsewhere, a version manager's for example, would not start.
 	HostDirs []string
@@ -77,8 +80,13 @@ func New(o Options) (*Table, error) {
 	if dir, err = writeBootstraps(dir); err != nil {
 		return nil, fmt.Errorf("bootstraps of the runtimes: %w", err)
 	}
+	if o.InstallDir != "" {
+		if o.InstallDir, err = filepath.Abs(o.InstallDir); err != nil {
+			return nil, err
+		}
+	}
 	t := &Table{runtimes: map[string]*Runtime{}}
-	f := finder{hostDirs: o.HostDirs, versions: map[string]func() (string, error){}}
+	f := finder{hostDirs: o.HostDirs, installDir: o.InstallDir, versions: map[string]func() (string, error){}}
 	for _, row := range rows {
 		t.runtimes[row.name] = &Runtime{Name: row.name, row: row, settings: o.Settings[row.name], bootstrapDir: dir}
 	}

@@ -59,7 +59,10 @@ func TestTheHostServes(t *testing.T) {
 
 func TestStatusOfEveryKindOfHost(t *testing.T) {
 	missing := func(name string) string {
-		return fmt.Sprintf("runtime %s is not installed on this host; run: fcd runtimes install %s", name, name)
+		if slices.Contains([]string{"nodejs6", "nodejs8", "python2.7", "java8"}, name) {
+			return fmt.Sprintf("runtime %s is not installed on this host; run: fcd runtimes install %s", name, name)
+		}
+		return fmt.Sprintf("runtime %s is not installed on this host; install one with the system's packages, or name one in the configuration (runtimes.%s)", name, name)
 	}
 	tests := []struct {
 		name     string
@@ -318,6 +321,23 @@ func TestVersions(t *testing.T) {
 		text, got, err := readVersion(tt.in)
 		if text != tt.text || got != tt.want || (err != nil) != (tt.text == "") {
 			t.Errorf("%q: %q, %v, %v", tt.in, text, got, err)
+		}
+	}
+}
+
+func TestEveryRuntimeThatAFunctionMayNameIsInTheTable(t *testing.T) {
+	table, err := New(Options{BootstrapDir: t.TempDir(), HostDirs: []string{t.TempDir()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range fc.Runtimes() {
+		if _, err := table.Get(name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range table.Names() {
+		if !slices.Contains(fc.Runtimes(), name) {
+			t.Errorf("no function may name %s", name)
 		}
 	}
 }

@@ -438,3 +438,20 @@ func BenchmarkScan(b *testing.B) {
 		})
 	}
 }
+
+func TestDocumentsStandInTheFolderNamed(t *testing.T) {
+	for _, name := range []string{"percent%41", "question?mode=memory", "hash#tag", "blank and ü"} {
+		path := filepath.Join(t.TempDir(), name)
+		m, err := openMeta(path)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if err := m.db.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
