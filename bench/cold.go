@@ -38,7 +38,7 @@ func (l *lab) cold(ctx context.Context, file string, bytes int, command ...strin
 		return nil, err
 	}
 	i, j := 0, 0
-	known, err := interleave(ctx, turns, func(context.Context) (float64, error) {
+	known, err := interleave(ctx, turns, l.until, func(context.Context) (float64, error) {
 		i++
 		return s.first(fmt.Sprint("known", i))
 	}, bare)
@@ -46,7 +46,7 @@ func (l *lab) cold(ctx context.Context, file string, bytes int, command ...strin
 		return nil, err
 	}
 	var creates []float64
-	created, err := interleave(ctx, turns, func(ctx context.Context) (float64, error) {
+	created, err := interleave(ctx, turns, l.until, func(ctx context.Context) (float64, error) {
 		j++
 		begin := time.Now()
 		if err := s.deploy(ctx, fmt.Sprint("new", j), file, bytes); err != nil {

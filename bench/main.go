@@ -156,6 +156,7 @@ func (e experiment) measure(ctx context.Context, l *lab, say func(string, ...any
 func (e experiment) at(ctx context.Context, l *lab, size int) ([]pair, error) {
 	ctx, cancel := context.WithTimeout(ctx, experimentTime)
 	defer cancel()
+	l.begin()
 	return e.run(ctx, l, size)
 }
 
