@@ -11,7 +11,7 @@ DATA     ?= data
 export FCD_RUNTIMES_DIR ?= $(CURDIR)/$(CACHE)/runtimes
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test fuzz layers clean deps-demo deps-test runtimes-demo runtimes-test examples FORCE
+.PHONY: help build demo run test bench fuzz layers clean deps-demo deps-test runtimes-demo runtimes-test examples FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -32,8 +32,12 @@ run: deps-demo build runtimes-demo ## start the daemon on ./data and leave it ru
 test: deps-test build runtimes-test ## run every test, with the race detector, and each fuzz target for some seconds
 	@test -z "$$(gofmt -l .)" || { echo 'gofmt would change:'; gofmt -l .; exit 1; }
 	go vet ./...
-	FCD_TEST_NPM=$(CURDIR)/$(NPM)/node_modules FCD_TEST_BIN=$(CURDIR)/$(BIN) CGO_ENABLED=1 go test -race -timeout 25m ./...
+	FCD_TEST_NPM=$(CURDIR)/$(NPM) FCD_TEST_BIN=$(CURDIR)/$(BIN) CGO_ENABLED=1 go test -race -timeout 25m ./...
 	@deploy/fuzz.sh $(FUZZTIME)
+
+bench: deps-demo build runtimes-demo ## measure fcd against bare interpreters, servers and files (QUICK=1: under a minute)
+	@CGO_ENABLED=0 go build -o bin/bench ./bench
+	@bin/bench $(if $(QUICK),-quick) $(BENCHFLAGS)
 
 fuzz: ## run each fuzz target longer (FUZZTIME=60s)
 	@deploy/fuzz.sh $(FUZZTIME)

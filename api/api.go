@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
 
@@ -20,6 +19,7 @@ import (
 
 const (
 	defaultCodeURLLifetime = 10 * time.Minute
+	defaultAsyncMaxAge     = 5 * time.Hour
 	defaultUploadBytes     = 512 << 20
 )
 
@@ -63,6 +63,9 @@ func (o *Options) complete() error {
 	if o.Limits == (fc.Limits{}) {
 		o.Limits = fc.DefaultLimits()
 	}
+	if o.AsyncMaxAge == 0 {
+		o.AsyncMaxAge = defaultAsyncMaxAge
+	}
 	if o.CodeURLLifetime == 0 {
 		o.CodeURLLifetime = defaultCodeURLLifetime
 	}
@@ -96,7 +99,7 @@ type call struct {
 // ServeHTTP answers one request. A panic of a handler is logged and answered as InternalServerError.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := a.o.Now()
-	c := &call{Request: r, w: w, requestID: uuid.NewString(), op: unrouted}
+	c := &call{Request: r, w: w, requestID: fc.NewRequestID(), op: unrouted}
 	w.Header().Set(headerRequestID, c.requestID)
 	status := http.StatusInternalServerError
 	defer func() {

@@ -31,6 +31,8 @@ type functionBody struct {
 	EnvironmentVariables  map[string]*string `json:"environmentVariables"`
 	InstanceConcurrency   *int               `json:"instanceConcurrency"`
 	InstanceType          *string            `json:"instanceType"`
+	CAPort                *int               `json:"caPort"`
+	CustomRuntimeConfig   *customRuntimeBody `json:"customRuntimeConfig"`
 	Code                  *codeBody          `json:"code"`
 }
 
@@ -47,6 +49,10 @@ func (b *functionBody) apply(f *fc.Function) {
 	set(&f.InstanceType, b.InstanceType)
 	if env, sent := b.environment(); sent {
 		f.EnvironmentVariables = env
+	}
+	set(&f.CAPort, b.CAPort)
+	if b.CustomRuntimeConfig != nil {
+		b.CustomRuntimeConfig.apply(f)
 	}
 }
 
@@ -75,10 +81,13 @@ type functionView struct {
 	EnvironmentVariables  map[string]string `json:"environmentVariables"`
 	InstanceConcurrency   int               `json:"instanceConcurrency"`
 	InstanceType          string            `json:"instanceType"`
-	CodeSize              int64             `json:"codeSize"`
-	CodeChecksum          string            `json:"codeChecksum"`
-	CreatedTime           string            `json:"createdTime"`
-	LastModifiedTime      string            `json:"lastModifiedTime"`
+	// CAPort is that of every custom function, and what was sent for others.
+	CAPort              int                     `json:"caPort,omitempty"`
+	CustomRuntimeConfig *fc.CustomRuntimeConfig `json:"customRuntimeConfig,omitempty"`
+	CodeSize            int64                   `json:"codeSize"`
+	CodeChecksum        string                  `json:"codeChecksum"`
+	CreatedTime         string                  `json:"createdTime"`
+	LastModifiedTime    string                  `json:"lastModifiedTime"`
 }
 
 func viewFunction(f *fc.Function) functionView {
@@ -88,11 +97,15 @@ func viewFunction(f *fc.Function) functionView {
 		Initializer: f.Initializer, InitializationTimeout: f.InitializationTimeoutSeconds,
 		EnvironmentVariables: f.EnvironmentVariables,
 		InstanceConcurrency:  f.InstanceConcurrency, InstanceType: f.InstanceType,
+		CAPort: f.CAPort, CustomRuntimeConfig: f.CustomRuntimeConfig,
 		CodeSize: f.CodeSize, CodeChecksum: f.CodeChecksum,
 		CreatedTime: fc.FormatTime(f.CreatedTime), LastModifiedTime: fc.FormatTime(f.LastModifiedTime),
 	}
 	if v.EnvironmentVariables == nil {
 		v.EnvironmentVariables = map[string]string{}
+	}
+	if f.Runtime == fc.RuntimeCustom {
+		v.CAPort = f.ListenPort()
 	}
 	return v
 }

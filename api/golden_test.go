@@ -94,6 +94,9 @@ func TestAnswersOfEveryOperation(t *testing.T) {
 		"memorySize": 512, "timeout": 60, "initializer": "index.init", "initializationTimeout": 10,
 		"environmentVariables": m{"A": "<1&2>"}, "instanceConcurrency": 5,
 		"code": m{"ossBucketName": "b", "ossObjectName": "code.zip"}}
+	custom := m{"functionName": "serve", "runtime": "custom", "handler": "none", "caPort": 8080, "instanceConcurrency": 100,
+		"customRuntimeConfig": m{"command": []string{"/code/serve"}, "args": []string{"-v"}},
+		"code":                m{"ossBucketName": "b", "ossObjectName": "code.zip"}}
 	timer := m{"triggerName": "minute", "triggerType": "timer", "sourceArn": "dummy_arn",
 		"triggerConfig": m{"cronExpression": "@every 1m"}}
 	steps := []struct {
@@ -111,6 +114,8 @@ func TestAnswersOfEveryOperation(t *testing.T) {
 		{"ListFunctions_empty", "GET", "/services/demo/functions", nil, nil},
 		{"CreateFunction", "POST", "/services/demo/functions", function, nil},
 		{"CreateFunction_full", "POST", "/services/demo/functions", whole, nil},
+		{"CreateFunction_custom", "POST", "/services/full/functions", custom, nil},
+		{"DeleteFunction_custom", "DELETE", "/services/full/functions/serve", nil, nil},
 		{"GetFunction", "GET", "/services/demo/functions/resize", nil, nil},
 		{"UpdateFunction", "PUT", "/services/demo/functions/resize", m{"timeout": 10}, nil},
 		{"ListFunctions", "GET", "/services/demo.LATEST/functions", nil, nil},

@@ -75,8 +75,9 @@ func (a *API) enqueue(c *call, event []byte) (answer, error) {
 	if _, err := a.o.Catalog.Target(ref); err != nil {
 		return answer{}, err
 	}
+	now := a.o.Now().UTC()
 	batch := store.Batch{Enqueue: []store.Msg{
-		{RequestID: c.requestID, Fn: ref.String(), Enqueued: a.o.Now().UTC(), Payload: event},
+		{RequestID: c.requestID, Fn: ref.String(), Enqueued: now, NotAfter: now.Add(a.o.AsyncMaxAge), Payload: event},
 	}}
 	// The client may hang up; what was begun is finished, so that no answer and no invocation go together.
 	if _, err := a.o.Store.Apply(context.WithoutCancel(c.Context()), batch); err != nil {

@@ -43,6 +43,8 @@ type Options struct {
 	CodeURLKey []byte
 	// CodeURLLifetime is how long a code-download URL works. Default 10 minutes.
 	CodeURLLifetime time.Duration
+	// AsyncMaxAge is how long an asynchronous invocation may wait before it becomes a dead letter. Default 5 hours.
+	AsyncMaxAge time.Duration
 	// UploadBytes bounds the memory of all create and update bodies that are being read at one time; more wait. Default
 	// 512 MiB; never less than one body.
 	UploadBytes int64

@@ -49,6 +49,12 @@ func TestUpdatesChangeWhatIsSent(t *testing.T) {
 		{"what fun always sends", fn, `{"initializer":"","layers":[],"initializationTimeout":3,"InstanceLifecycleConfig":{"PreFreeze":{"Handler":""},"PreStop":{"Handler":""}}}`,
 			m{"initializer": "", "initializationTimeout": 3.0}},
 
+		{"instanceConcurrency", fn, `{"instanceConcurrency":20}`, m{"instanceConcurrency": 20.0}},
+		{"a port and a command", fn, `{"caPort":8080,"customRuntimeConfig":{"Command":["./serve"]}}`,
+			m{"caPort": 8080.0, "customRuntimeConfig": m{"command": []any{"./serve"}, "args": []any{}}}},
+		{"a null command", fn, `{"customRuntimeConfig":{"command":null,"args":null}}`, nil},
+		{"the runtime custom", fn, `{"runtime":"custom","handler":"none"}`, m{"runtime": "custom", "handler": "none", "caPort": 9000.0}},
+
 		{"an empty body keeps a trigger", trg, ``, nil},
 		{"nulls keep a trigger", trg, `{"triggerConfig":null,"invocationRole":null,"sourceArn":null,"triggerType":null}`, nil},
 		{"what cannot change may be repeated", trg, `{"triggerName":"uploads","triggerType":"oss","sourceArn":"` + bucket + `"}`, nil},
@@ -90,6 +96,47 @@ func TestUpdatesChangeWhatIsSent(t *testing.T) {
 				t.Error("the ETag is the old one")
 			}
 		})
+	}
+}
+
+func TestUpdatesOfACustomFunction(t *testing.T) {
+	s := start(t)
+	s.must("POST", "/services", `{"serviceName":"demo"}`)
+	f := functionOf(t, "serve")
+	f["runtime"], f["caPort"], f["customRuntimeConfig"] = "custom", 8080, m{"command": []string{"java"}, "args": []string{"-jar", "x.jar"}}
+	s.must("POST", "/services/demo/functions", f)
+	const fn = "/services/demo/functions/serve"
+	java := m{"command": []any{"java"}, "args": []any{"-jar", "x.jar"}}
+	for _, tt := range []struct {
+		body string
+		want any
+	}{
+		{`{"timeout":9}`, java},
+		{`{"customRuntimeConfig":null}`, java},
+		{`{"customRuntimeConfig":{"command":null}}`, java},
+		{`{"customRuntimeConfig":{"args":["-v"]}}`, m{"command": []any{}, "args": []any{"-v"}}},
+		{`{"customRuntimeConfig":{}}`, nil},
+	} {
+		s.must("PUT", fn, tt.body)
+		got := s.must("GET", fn, nil).object(t)
+		if d := cmp.Diff(tt.want, got["customRuntimeConfig"]); d != "" || got["caPort"] != 8080.0 {
+			t.Errorf("%s, -want +got:\n%s", tt.body, d)
+		}
+	}
+	for body, want := range map[string]string{
+		`{"customRuntimeConfig":"x"}`:              "CustomRuntimeConfig is set to an invalid value (allowed: an object",
+		`{"customRuntimeConfig":{"command":"x"}}`:  "CustomRuntimeConfig.Command is set to an invalid value (allowed: an array of strings",
+		`{"customRuntimeConfig":{"args":[1]}}`:     "CustomRuntimeConfig.Args is set to an invalid value (allowed: an array of strings",
+		`{"customRuntimeConfig":{"command":[""]}}`: "CustomRuntimeConfig.Command is set to",
+		`{"caPort":70000}`:                         "CaPort is set to an invalid value (allowed: 1 to 65535, actual: '70000')",
+		`{"caPort":"80"}`:                          "CaPort is set to an invalid value (allowed: an integer",
+		`{"instanceConcurrency":101}`:              "InstanceConcurrency is set to an invalid value (allowed: 1 to 100, actual: '101')",
+	} {
+		a := s.do("PUT", fn, body)
+		wantError(t, a, 400, fc.InvalidArgument)
+		if !strings.Contains(a.body, want) {
+			t.Errorf("%s: %s, want %s", body, a.body, want)
+		}
 	}
 }
 

@@ -67,7 +67,8 @@ func (c *Config) RAMOptions(a Account) ram.Options {
 
 // APIOptions are the bounds of the REST storey.
 func (c *Config) APIOptions() api.Options {
-	return api.Options{Region: c.Region, CodeURLLifetime: c.API.CodeURLLife, Limits: c.FCLimits()}
+	return api.Options{Region: c.Region, CodeURLLifetime: c.API.CodeURLLife, AsyncMaxAge: c.Async.MaxAge,
+		Limits: c.FCLimits()}
 }
 
 // SandboxOptions are those of the native driver.

@@ -8,7 +8,7 @@ go list -f '{{if .TestGoFiles}}{{.ImportPath}}{{end}}{{if .XTestGoFiles}} {{.Imp
 	targets=$(cat "$dir"/*_test.go | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' | sort -u)
 	for target in $targets; do
 		printf 'fuzz %s %s for %s\n' "$package" "$target" "$time"
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$package" >/dev/null || {
+		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x "$package" >/dev/null || {
 			go test -run "^$target\$" "$package" || true
 			echo "fuzz target $target of $package found an input that fails; it is kept in its testdata" >&2
 			exit 1

@@ -29,6 +29,9 @@ type Function struct {
 	// InstanceConcurrency is how many requests one instance may serve at a time. Range 1-100, default 1.
 	InstanceConcurrency int    `json:"instanceConcurrency"`
 	InstanceType        string `json:"instanceType"` // stored and echoed; default "e1"
+	// CAPort is where the program of a function with the runtime custom listens; 0 means DefaultCAPort.
+	CAPort              int                  `json:"caPort,omitempty"`
+	CustomRuntimeConfig *CustomRuntimeConfig `json:"customRuntimeConfig,omitempty"` // nil: none
 
 	// The code package: CodeSHA256 (hex) is its name in the package store, CodeChecksum the CRC-64/XZ of the zip's bytes
 	// as an unsigned decimal, CodeSize the zip's size in bytes.
@@ -45,9 +48,11 @@ func (f *Function) Ref(qualifier string) FunctionRef {
 	return FunctionRef{Service: f.ServiceName, Qualifier: qualifier, Function: f.Name}
 }
 
-// Runtimes lists the names that a function's runtime may have, nodejs4.4 being an alias of nodejs6.
+// Runtimes lists the names that a function's runtime may have: those of the guide, nodejs4.4 being an alias of nodejs6,
+// and later versions of the same languages. Whether a host can run one is found out when it is called.
 func Runtimes() []string {
-	return []string{"nodejs4.4", "nodejs6", "nodejs8", "python2.7", "python3", "java8"}
+	return []string{"nodejs4.4", "nodejs6", "nodejs8", "python2.7", "python3", "java8", RuntimeCustom,
+		"nodejs10", "nodejs12", "nodejs14", "nodejs16", "nodejs18", "nodejs20", "python3.9", "python3.10", "python3.12"}
 }
 
 // Validate checks every field of the function but its code. Errors are *Error with InvalidArgument and name the field
@@ -60,6 +65,9 @@ func (f *Function) Validate(limits Limits) error {
 		return err
 	}
 	if err := f.validateSizes(limits); err != nil {
+		return err
+	}
+	if err := f.validateCustom(); err != nil {
 		return err
 	}
 	return ValidateEnvironment(f.EnvironmentVariables, limits)

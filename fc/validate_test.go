@@ -48,7 +48,9 @@ func TestFunctionValidate(t *testing.T) {
 		{"a name of 65 characters", func(f *fc.Function) { f.Name = strings.Repeat("a", 65) }, "FunctionName is set to"},
 		{"no runtime", func(f *fc.Function) { f.Runtime = "" }, "Runtime is required"},
 		{"an unknown runtime", func(f *fc.Function) { f.Runtime = "cobol" },
-			"Runtime is set to an invalid value (allowed: nodejs4.4 | nodejs6 | nodejs8 | python2.7 | python3 | java8, actual: 'cobol')"},
+			"Runtime is set to an invalid value (allowed: nodejs4.4 | nodejs6 | nodejs8 | python2.7 | python3 | java8 | custom | nodejs10 | nodejs12" +
+				" | nodejs14 | nodejs16 | nodejs18 | nodejs20 | python3.9 | python3.10 | python3.12, actual: 'cobol')"},
+		{"a later version of Node passes", func(f *fc.Function) { f.Runtime = "nodejs20" }, ""},
 		{"no handler", func(f *fc.Function) { f.Handler = "" }, "Handler is required"},
 		{"a handler of 129 characters", func(f *fc.Function) { f.Handler = strings.Repeat("h", 129) }, "Handler is set to"},
 		{"a control character in the handler", func(f *fc.Function) { f.Handler = "a\x00.b" }, "Handler is set to"},
@@ -65,6 +67,24 @@ func TestFunctionValidate(t *testing.T) {
 		{"initializer timeout above the most", func(f *fc.Function) { f.InitializationTimeoutSeconds = 301 },
 			"InitializationTimeout is set to"},
 		{"101 requests per instance", func(f *fc.Function) { f.InstanceConcurrency = 101 }, "InstanceConcurrency is set to"},
+		{"no request per instance", func(f *fc.Function) { f.InstanceConcurrency = 0 },
+			"InstanceConcurrency is set to an invalid value (allowed: 1 to 100, actual: '0')"},
+		{"a custom function", func(f *fc.Function) {
+			f.Runtime, f.Handler, f.CAPort = fc.RuntimeCustom, "anything", 8080
+			f.CustomRuntimeConfig = &fc.CustomRuntimeConfig{Command: []string{"java"}, Args: []string{"-jar", ""}}
+		}, ""},
+		{"a port that is none", func(f *fc.Function) { f.CAPort = 65536 },
+			"CaPort is set to an invalid value (allowed: 1 to 65535, actual: '65536')"},
+		{"a negative port", func(f *fc.Function) { f.CAPort = -1 }, "CaPort is set to"},
+		{"a command without a program", func(f *fc.Function) { f.CustomRuntimeConfig = &fc.CustomRuntimeConfig{Command: []string{"", "x"}} },
+			"CustomRuntimeConfig.Command is set to"},
+		{"a zero byte in an argument", func(f *fc.Function) { f.CustomRuntimeConfig = &fc.CustomRuntimeConfig{Args: []string{"a\x00"}} },
+			"CustomRuntimeConfig.Args is set to an invalid value (allowed: words without a zero byte"},
+		{"too many arguments", func(f *fc.Function) { f.CustomRuntimeConfig = &fc.CustomRuntimeConfig{Args: make([]string, 65)} },
+			"CustomRuntimeConfig is set to an invalid value (allowed: at most 64 words of at most 4096 bytes together, actual: '65 words, 0 bytes')"},
+		{"a long argument", func(f *fc.Function) {
+			f.CustomRuntimeConfig = &fc.CustomRuntimeConfig{Args: []string{strings.Repeat("a", 4097)}}
+		}, "CustomRuntimeConfig is set to"},
 		{"a reserved variable", func(f *fc.Function) { f.EnvironmentVariables = map[string]string{"FC_X": ""} },
 			"EnvironmentVariables is set to"},
 	}

@@ -222,6 +222,10 @@ func (c *child) do(word, rest string) {
 		check(err)
 		time.Sleep(d)
 		c.ok("slept")
+	case "print-sleep":
+		fmt.Println(rest)
+		time.Sleep(time.Second)
+		c.ok("slept")
 	case "handled":
 		c.answer(frame.TypeHandled, frame.Answer{}, `{"errorMessage":"`+rest+`"}`)
 	case "unhandled":

@@ -15,8 +15,8 @@
 //	                  busy -> kill   timeout, exit, unhandled error of a process that ends, broken protocol
 //
 // The files: pool.go queues and limits, process.go a started interpreter, instance.go an interpreter bound to a
-// function, run.go one request on it, fence.go and journal.go the log lines, tail.go the end of a log, janitor.go the
-// retirement of idle instances.
+// function, run.go one request on it, fence.go, journal.go and pump.go the log lines, tail.go the end of a log,
+// janitor.go the retirement of idle instances.
 //
 // A warm call reads no store, parses no event and takes no lock that functions share. The package does not queue
 // asynchronous calls (invoker/async), knows no interpreter (invoker/runtimes) and no isolation (invoker/sandbox).

@@ -26,6 +26,14 @@ func (v *Invoker) spec(ctx context.Context, rt *runtimes.Runtime, b runtimes.Bin
 		return sandbox.Spec{}, err
 	}
 	path, args := rt.Command(rt.HeapMB(f.MemorySizeMB, v.caps.HardMemory))
+	if rt.ServesHTTP() {
+		path, args = runtimes.Program(f)
+	}
+	if d := v.debug(b.Target); d != nil {
+		if args, err = rt.Debug(args, d.Port); err != nil {
+			return sandbox.Spec{}, err
+		}
+	}
 	return sandbox.Spec{
 		ID: b.InstanceID, Runtime: rt.Name, Root: rt.Root, CodeDir: dir, BootstrapDir: rt.BootstrapDir(),
 		HostsFile: v.opt.HostsFile,

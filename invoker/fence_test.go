@@ -38,7 +38,7 @@ func (l *lines) seen() (all []seen) {
 
 func testJournal(maxRecord int) (*journal, *lines, frame.Token) {
 	l, token := newLines(), frame.Token([]byte("sixteen bytes...")[:16])
-	return newJournal(l, fc.LogRecord{Project: "p", Logstore: "l"}, token, maxRecord, time.Now), l, token
+	return newJournal(l, fc.LogRecord{Project: "p", Logstore: "l"}, token, maxRecord, time.Now, [2]int{-1, -1}, nil), l, token
 }
 
 func TestLinesBelongToTheRequestOfTheirFence(t *testing.T) {
@@ -78,7 +78,7 @@ func TestLinesBelongToTheRequestOfTheirFence(t *testing.T) {
 			for _, size := range []int{1, 7, 4096} {
 				j, l, token := testJournal(1000)
 				for _, id := range []string{"a", "b"} {
-					j.end(j.begin(id, "", "Invoke", false), "", "")
+					j.end(j.begin(id, "", "Invoke", nil), "", "")
 				}
 				l.all = nil
 				feed(j.pipe[1], allFences(token, "a", "b"), size)
@@ -119,7 +119,7 @@ func only(all []seen, id string) (some []seen) {
 
 func TestLongLinesBecomeSeveralRecords(t *testing.T) {
 	j, l, token := testJournal(32 << 10)
-	j.begin("a", "", "Invoke", false)
+	j.begin("a", "", "Invoke", nil)
 	l.all = nil
 	line := strings.Repeat("é世界", 140_000) // more than 1 MiB
 	feed(j.pipe[0], token.AppendFence(nil, 'S', "a"), 100)
@@ -142,7 +142,7 @@ func TestLongLinesBecomeSeveralRecords(t *testing.T) {
 func TestTheLineOfAnErrorIsNotCut(t *testing.T) {
 	for _, level := range []string{"error", "[error]", "ERROR"} {
 		j, l, token := testJournal(32 << 10)
-		j.begin("a", "", "Invoke", false)
+		j.begin("a", "", "Invoke", nil)
 		l.all = nil
 		line := "2016-08-18T05:38:41.401Z a " + level + ` {"errorMessage":"` + strings.Repeat("é", frame.MaxErrorLogChars) + frame.ErrorTruncatedMark
 		feed(j.pipe[0], append(token.AppendFence(nil, 'S', "a"), line+"\n"...), 5000)
@@ -193,8 +193,8 @@ func FuzzLogPipe(f *testing.F) {
 		if bytes.Contains(text, token[:4]) {
 			return
 		}
-		j := newJournal(l, fc.LogRecord{Project: "p", Logstore: "l"}, token, 64, time.Now)
-		j.begin("a", "", "Invoke", false)
+		j := newJournal(l, fc.LogRecord{Project: "p", Logstore: "l"}, token, 64, time.Now, [2]int{-1, -1}, nil)
+		j.begin("a", "", "Invoke", nil)
 		l.all = nil
 		in := append(token.AppendFence(nil, 'S', "a"), text...)
 		feed(j.pipe[0], token.AppendFence(in, 'E', "a"), int(size)+1)
@@ -210,4 +210,15 @@ func FuzzLogPipe(f *testing.F) {
 			t.Errorf("%q became %q", text, got.Bytes())
 		}
 	})
+}
+
+func TestPlainHeader(t *testing.T) {
+	for header, want := range map[string]bool{
+		`{"id":"a"}`: true, `{"id": "a"}`: true, `{"id":"b"}`: false, `{"id":"a","exit":true}`: false, `{}`: false, ``: false,
+		`{"id":`: false, `{"id":"a"`: false, `{"id":"a"}}`: false, `{"id":xa"}`: false,
+	} {
+		if got := plainHeader([]byte(header), "a"); got != want {
+			t.Errorf("%s: %v", header, got)
+		}
+	}
 }

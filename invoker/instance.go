@@ -3,8 +3,8 @@ package invoker
 import (
 	"context"
 	"errors"
-	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -13,6 +13,7 @@ import (
 	"fcd/fc"
 	"fcd/invoker/runtimes"
 	"fcd/invoker/runtimes/frame"
+	"fcd/invoker/sandbox"
 )
 
 // Timings that nobody needs to change.
@@ -26,25 +27,34 @@ const (
 	bytesPerMB   = 1 << 20
 )
 
-// An instance is a process bound to one generation of a function. It serves one request at a time: whoever took it from
-// the pool owns all fields that are not the pool's, until it is put back or ended.
+// An instance is a process bound to one generation of a function. It serves one request at a time, or as many as its
+// function's instanceConcurrency allows.
 type instance struct {
 	*process
 	pool    *pool
 	journal *journal
-	drained sync.WaitGroup // the readers of the log pipes
+	speaker speaker
 
-	hello       *frame.Hello // until it has been sent
-	initialized bool
-	served      int
-	keys        fc.Credentials
-	memoryMB    float64   // the last measured peak
-	measured    time.Time // when
+	served atomic.Int64
+	ending sync.Once
+
+	// Written by the request that has the instance alone, before it is opened to others.
+	initialized, opened bool
+
+	mu       sync.Mutex // guards these
+	keys     fc.Credentials
+	memoryMB float64   // the last measured peak
+	measured time.Time // when
+
+	requests sync.WaitGroup // those in flight
 
 	// Guarded by the function's mu.
+	room      int // how many requests it may have in flight: 1 until it is open
+	load      int // how many it has
 	idle      bool
 	idleSince time.Time
-	ending    bool
+	retiring  bool // it takes no further request
+	leaving   bool // it is being ended
 }
 
 // launch starts an instance for a pool. Errors are *fc.Error.
@@ -82,69 +92,107 @@ func (v *Invoker) bindNew(ctx context.Context, p *pool) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	proc, err := v.startProcess(ctx, spec)
+	proc, err := v.startProcess(ctx, spec, !rt.ServesHTTP())
+	var program *sandbox.ProgramError
+	if errors.As(err, &program) && rt.ServesHTTP() {
+		return nil, fc.Errorf(fc.InvalidArgument, "the function cannot be started: %s", program.Reason)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return v.bind(p, proc, b.Token, rt.Hello(b)), nil
+	inst, err := v.bind(p, proc, rt, b)
+	if err != nil {
+		proc.kill()
+		proc.closePipes()
+		return nil, err
+	}
+	if d := v.debug(p.target); d != nil && d.Started != nil {
+		d.Started(proc.sb)
+	}
+	return inst, nil
 }
 
-// bind makes a process that waits for its HELLO an instance of the pool.
-func (v *Invoker) bind(p *pool, proc *process, token frame.Token, hello frame.Hello) *instance {
-	inst := &instance{process: proc, pool: p, hello: &hello}
+// bind makes a process that waits for its HELLO, or that is to listen, an instance of the pool.
+func (v *Invoker) bind(p *pool, proc *process, rt *runtimes.Runtime, b runtimes.Binding) (*instance, error) {
+	inst := &instance{process: proc, pool: p, room: 1}
 	t := p.target
+	reader, err := inst.speak(rt, b)
+	if err != nil {
+		return nil, err
+	}
+	var attribution *mixed
+	if p.concurrency > 1 || rt.ServesHTTP() {
+		attribution = &mixed{}
+	}
 	inst.journal = newJournal(v.opt.Logs, fc.LogRecord{
 		Project: t.Service.LogConfig.Project, Logstore: t.Service.LogConfig.Logstore,
 		Service: t.Service.Name, Function: t.Function.Name, VersionID: t.VersionID, InstanceID: proc.id,
-	}, token, v.opt.MaxRecordBytes, v.opt.Now)
-	inst.drained.Go(func() { drain(inst.journal.pipe[0], proc.stdout) })
-	inst.drained.Go(func() { drain(inst.journal.pipe[1], proc.stderr) })
+	}, b.Token, v.opt.MaxRecordBytes, v.opt.Now, proc.logs, attribution)
+	inst.journal.ship = inst.journal.ship || v.opt.LogAll && v.opt.Logs != nil
+	if err := v.pump.add(inst.journal); err != nil {
+		return nil, err
+	}
 	v.work.Add(1) // until end is through
 	v.work.Go(func() {
 		proc.watch()
 		p.lost(inst)
 	})
-	return inst
-}
-
-// drain reads a log pipe to its end, whatever comes: a full pipe would stop the function.
-func drain(p *logPipe, f *os.File) {
-	for {
-		n, err := f.Read(p.split.room())
-		if n > 0 {
-			p.read(n)
-		}
-		if err != nil {
-			p.close()
-			return
-		}
+	if reader != nil {
+		v.work.Go(reader)
 	}
+	return inst, nil
 }
 
-// credentials returns the keys to send with the next request, nil if the instance has them already.
-func (i *instance) credentials(ctx context.Context) (*frame.Credentials, error) {
+// speak gives the instance its speaker. read, if not nil, is to be run for as long as the instance lives.
+func (i *instance) speak(rt *runtimes.Runtime, b runtimes.Binding) (read func(), err error) {
+	if rt.ServesHTTP() {
+		i.speaker, err = newWeb(i.process, b.Target, &i.v.opt)
+		return nil, err
+	}
+	hello := rt.Hello(b)
+	if i.pool.concurrency == 1 {
+		i.speaker = &frames{process: i.process, hello: &hello}
+		return nil, nil
+	}
+	m, err := newMux(i.process, &hello)
+	if err != nil {
+		return nil, err
+	}
+	i.speaker = m
+	return m.read, nil
+}
+
+// credentials returns the keys of the service's role.
+func (i *instance) credentials(ctx context.Context) (frame.Credentials, error) {
 	role, source := i.pool.target.Service.Role, i.v.opt.Credentials
 	if role == "" || source == nil {
-		return nil, nil
+		return frame.Credentials{}, nil
 	}
-	if i.keys.AccessKeyID != "" && i.keys.Expiration.Sub(i.v.opt.Now()) > keysMargin {
-		return nil, nil
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.keys.AccessKeyID == "" || i.keys.Expiration.Sub(i.v.opt.Now()) <= keysMargin {
+		keys, err := source.Credentials(ctx, role, i.pool.fn.name)
+		if err != nil {
+			return frame.Credentials{}, refused("invoker.credentials", err)
+		}
+		i.keys = keys
 	}
-	keys, err := source.Credentials(ctx, role, i.pool.fn.name)
-	if err != nil {
-		return nil, refused("invoker.credentials", err)
-	}
-	if keys == i.keys {
-		return nil, nil
-	}
-	i.keys = keys
-	sent := runtimes.Credentials(keys)
-	return &sent, nil
+	return runtimes.Credentials(i.keys), nil
 }
 
-// measure looks at the peak of memory since the last look. Requests too short to use much share one look.
+// memory is the peak that was measured last, in MB.
+func (i *instance) memory() float64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.memoryMB
+}
+
+// measure looks at the peak of memory since the last look. Requests too short to use much share one look. Requests that
+// share an instance share its memory: the peak is that of the instance's life then.
 func (i *instance) measure(took time.Duration) {
 	now := i.v.opt.Now()
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	if took < measureShort && now.Sub(i.measured) < measureEvery {
 		return
 	}
@@ -154,12 +202,14 @@ func (i *instance) measure(took time.Duration) {
 		return
 	}
 	i.memoryMB = float64(u.PeakMemoryBytes) / bytesPerMB
-	_ = i.sb.ResetPeak() // where the kernel cannot, the peak is that of the instance's life
+	if i.pool.concurrency == 1 {
+		_ = i.sb.ResetPeak() // where the kernel cannot, the peak is that of the instance's life
+	}
 }
 
 // stop ends an idle instance in good order: its input ends, and it has StopGrace to go by itself.
 func (i *instance) stop() {
-	i.in.Close()
+	i.speaker.hangUp()
 	i.awaitExit(i.v.opt.StopGrace)
 	i.destroy()
 }
@@ -172,12 +222,12 @@ func (i *instance) expire() {
 	i.destroy()
 }
 
-// destroy kills the tree, takes in the last log lines and closes everything.
+// destroy kills the tree, takes in the last log lines and closes everything. It may be called again.
 func (i *instance) destroy() {
 	i.kill()
-	at := time.Now().Add(drainWait)
-	i.stdout.SetReadDeadline(at)
-	i.stderr.SetReadDeadline(at)
-	i.drained.Wait()
-	i.closePipes()
+	i.ending.Do(func() {
+		i.journal.drainEnd(time.Now().Add(drainWait))
+		i.v.pump.remove(i.journal)
+		i.closePipes()
+	})
 }

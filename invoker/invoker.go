@@ -18,6 +18,7 @@ type Invoker struct {
 	caps    sandbox.Caps
 	metrics *metrics
 	budget  budget
+	pump    *pump
 
 	pools     sync.Map // Target.Generation -> *pool; what a warm call looks at
 	functions sync.Map // "service/function" -> *function
@@ -30,6 +31,7 @@ type Invoker struct {
 	janitor  chan struct{} // capacity 1: there is something to look for
 	quit     chan struct{} // closed by Close
 	work     sync.WaitGroup
+	pumping  sync.WaitGroup
 	closed   chan struct{} // closed when Close is through
 	closeOne sync.Once
 }
@@ -57,7 +59,11 @@ func New(o Options) (*Invoker, error) {
 		return nil, fmt.Errorf("invoker: metrics: %w", err)
 	}
 	v.metrics = m
+	if v.pump, err = newPump(); err != nil {
+		return nil, fmt.Errorf("invoker: %w", err)
+	}
 	v.work.Go(v.sweep)
+	v.pumping.Go(v.pump.run)
 	return v, nil
 }
 
@@ -86,7 +92,7 @@ func (v *Invoker) invoke(ctx context.Context, call fc.Call) (fc.Result, error) {
 		return fc.Result{}, fc.Errorf(fc.EntityTooLarge, "payload size exceeds maximum allowed size (%d bytes)", limit)
 	}
 	for {
-		inst, err := v.acquire(ctx, t)
+		inst, err := v.acquire(ctx, t, false)
 		if err != nil {
 			return fc.Result{}, err
 		}
@@ -120,6 +126,8 @@ func (v *Invoker) Close(ctx context.Context) error {
 			v.killAll()
 			<-idle
 		}
+		v.pump.close()
+		v.pumping.Wait()
 		close(v.closed)
 	})
 	<-v.closed

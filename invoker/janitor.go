@@ -75,7 +75,7 @@ func (fn *function) missing() (n int) {
 	fn.mu.Lock()
 	defer fn.mu.Unlock()
 	for _, p := range fn.pools {
-		n += max(0, p.wanted()-p.starting)
+		n += max(0, (p.wanted()-p.coming()+p.concurrency-1)/p.concurrency)
 	}
 	return n
 }

@@ -5,8 +5,11 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
 
 	"fcd/fc"
 	"fcd/invoker/runtimes/frame"
@@ -23,8 +26,15 @@ type journal struct {
 	ship   bool         // the function has a logstore
 	now    func() time.Time
 
-	mu   sync.Mutex // guards all sections' fields and the pipes' queues
-	pipe [2]*logPipe
+	reading sync.Mutex // guards the pipes' splitters and descriptors; taken before mu
+	closed  bool       // the descriptors must not be used any more
+
+	mu    sync.Mutex // guards all sections' fields and the pipes' queues
+	pipe  [2]*logPipe
+	mixed *mixed // nil: fences around requests tell which one a line belongs to
+
+	touched atomic.Bool // emptied since the pump's last tick
+	armed   bool        // the pump's, guarded by its mu
 }
 
 // initialize is the noun of an initializer's section, whose end is waited for before the request's own begins.
@@ -41,31 +51,38 @@ type section struct {
 	failure, errorType  string        // an error line of the daemon's own; what End says; "" = none
 }
 
-func newJournal(logs Logs, record fc.LogRecord, token frame.Token, maxRecord int, now func() time.Time) *journal {
-	j := &journal{logs: logs, record: record, now: now}
+// newJournal makes the journal of two log pipes, given by the descriptors of their ends, which must not block. m is nil
+// where fences stand around requests.
+func newJournal(logs Logs, record fc.LogRecord, token frame.Token, maxRecord int, now func() time.Time, fds [2]int, m *mixed) *journal {
+	j := &journal{logs: logs, record: record, now: now, mixed: m}
 	j.ship = logs != nil && record.Project != "" && record.Logstore != ""
 	for i := range j.pipe {
-		p := &logPipe{journal: j}
+		p := &logPipe{journal: j, fd: fds[i]}
 		p.split = splitter{token: token, max: maxRecord, to: p}
+		if m != nil {
+			p.split.to = &mixedPipe{logPipe: p}
+		}
 		j.pipe[i] = p
 	}
 	return j
 }
 
 // begin opens a section with its first line; the caller sends the request afterwards. noun is what begins: Invoke,
-// Initialize, PreStop.
-func (j *journal) begin(id, qualifier, noun string, withTail bool) *section {
-	s := &section{id: id, qualifier: qualifier, noun: noun, open: len(j.pipe)}
-	if withTail {
-		s.tail = &tail{}
-	}
-	if withTail || noun == initialize {
+// Initialize, PreStop. t collects the section's lines, nil if nobody asked for them.
+func (j *journal) begin(id, qualifier, noun string, t *tail) *section {
+	s := &section{id: id, qualifier: qualifier, noun: noun, open: len(j.pipe), tail: t}
+	if t != nil || noun == initialize {
 		s.ended = make(chan struct{})
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.wants(s) {
 		j.write(s, []byte("FC "+noun+" Start RequestId: "+id), j.now(), false)
+	}
+	if j.mixed != nil {
+		s.open, s.started = 1, true // end closes it
+		j.mixed.flight = append(j.mixed.flight, s)
+		return s
 	}
 	for _, p := range j.pipe {
 		if p.closed {
@@ -83,6 +100,11 @@ func (j *journal) end(s *section, failure, errorType string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s.known, s.failure, s.errorType = true, failure, errorType
+	if j.mixed != nil {
+		j.mixed.end(s)
+		j.leave(s)
+		return
+	}
 	if s.open == 0 {
 		j.finish(s)
 	}
@@ -105,9 +127,9 @@ func (s *section) await() {
 	}
 }
 
-// takeTail ends the collecting of s and returns its last bytes. If the end fences are still missing, the last lines are
-// in the tail all the same.
-func (j *journal) takeTail(s *section, summary string) []byte {
+// takeTail ends the collecting of s and returns what it has collected. If the end fences are still missing, the last
+// lines are in the tail all the same.
+func (j *journal) takeTail(s *section) *tail {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if s.open > 0 {
@@ -115,9 +137,9 @@ func (j *journal) takeTail(s *section, summary string) []byte {
 			s.tail.add([]byte(text))
 		}
 	}
-	text := s.tail.cut(summary)
+	t := s.tail
 	s.tail = nil
-	return text
+	return t
 }
 
 // leave says that one pipe is through with s. Called with mu held.
@@ -176,10 +198,50 @@ func (j *journal) write(s *section, text []byte, at time.Time, late bool) {
 	j.logs.Append(r)
 }
 
-// A logPipe is stdout or stderr of an instance. Its fields but split are guarded by the journal's mu; current is changed
-// by the pipe's reader only, which may therefore read it without.
+// drain reads what the pipes hold and returns how much that was. It does not block.
+func (j *journal) drain() (n int) {
+	j.reading.Lock()
+	defer j.reading.Unlock()
+	if j.closed {
+		return 0
+	}
+	for _, p := range j.pipe {
+		n += p.drain()
+	}
+	return n
+}
+
+// drainEnd reads to the end of both pipes, which comes when the last process that holds them has gone; at most until
+// the given time. Nothing is read afterwards, and the descriptors may be closed.
+func (j *journal) drainEnd(until time.Time) {
+	for {
+		j.drain()
+		var open []unix.PollFd
+		for _, p := range j.pipe {
+			if !p.ended.Load() {
+				open = append(open, unix.PollFd{Fd: int32(p.fd), Events: unix.POLLIN})
+			}
+		}
+		left := time.Until(until)
+		if len(open) == 0 || left <= 0 {
+			break
+		}
+		_, _ = unix.Poll(open, int(left.Milliseconds())+1)
+	}
+	j.reading.Lock()
+	defer j.reading.Unlock()
+	j.closed = true
+	for _, p := range j.pipe {
+		p.close()
+	}
+}
+
+// A logPipe is stdout or stderr of an instance. Its fields are guarded by the journal's mu, those of the line at hand
+// by its reading: current and late change with both held.
 type logPipe struct {
 	journal *journal
+	fd      int
+	ended   atomic.Bool // nothing more will come
 	split   splitter
 	queue   []*section // begun and not yet seen on this pipe
 	current *section   // nil before the first fence
@@ -187,6 +249,31 @@ type logPipe struct {
 	closed  bool
 	heapOut bool      // the interpreter said that it ran out of heap
 	at      time.Time // when the bytes at hand were read
+}
+
+// maxDrain is the most that is read from a pipe in one go, so that a function that never stops writing keeps nobody
+// from the other pipes.
+const maxDrain = 1 << 20
+
+// drain reads until the pipe is empty or at its end, at most about maxDrain.
+func (p *logPipe) drain() (total int) {
+	for total < maxDrain && !p.ended.Load() {
+		room := p.split.room()
+		n, err := unix.Read(p.fd, room)
+		switch {
+		case n > 0:
+			p.read(n)
+			total += n
+			if n < len(room) {
+				return total // a pipe gives all it has
+			}
+		case n == 0 || err != unix.EAGAIN && err != unix.EINTR:
+			p.close()
+		case err == unix.EAGAIN:
+			return total
+		}
+	}
+	return total
 }
 
 // read takes n bytes that were put into split.room.
@@ -199,6 +286,9 @@ func (p *logPipe) read(n int) {
 
 // close gives out what is left and ends all sections of the pipe.
 func (p *logPipe) close() {
+	if p.ended.Swap(true) {
+		return
+	}
 	p.split.flush()
 	p.journal.mu.Lock()
 	defer p.journal.mu.Unlock()
@@ -217,8 +307,12 @@ var (
 	javaHeapOut = []byte("Terminating due to java.lang.OutOfMemoryError")
 )
 
+func heapWords(text []byte) bool {
+	return bytes.HasPrefix(text, nodeHeapOut) && bytes.Contains(text, []byte("heap")) || bytes.HasPrefix(text, javaHeapOut)
+}
+
 func (p *logPipe) line(text []byte) {
-	if bytes.HasPrefix(text, nodeHeapOut) && bytes.Contains(text, []byte("heap")) || bytes.HasPrefix(text, javaHeapOut) {
+	if heapWords(text) {
 		p.journal.mu.Lock()
 		p.heapOut = true
 		p.journal.mu.Unlock()
@@ -250,10 +344,13 @@ func (p *logPipe) limit(text []byte) int {
 func (p *logPipe) accept(f frame.Fence) bool {
 	p.journal.mu.Lock()
 	defer p.journal.mu.Unlock()
-	if f.Mark == frame.FenceEnd {
+	switch f.Mark {
+	case frame.FenceStart:
+		return p.find(f.ID) >= 0
+	case frame.FenceEnd:
 		return p.current != nil && !p.late && p.current.id == f.ID
 	}
-	return p.find(f.ID) >= 0
+	return false // labels are for journals that are mixed
 }
 
 func (p *logPipe) find(id string) int {

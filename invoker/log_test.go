@@ -132,3 +132,31 @@ func TestRequestsInARowKeepTheirLines(t *testing.T) {
 		}
 	}
 }
+
+func TestLinesArriveWhileTheFunctionRuns(t *testing.T) {
+	w := newWorld(t, nil)
+	ref := w.functions.set("hello", nil)
+	w.call(t, ref, "echo")
+	done := w.running(t, ref, "r", "print-sleep early")
+	w.lines.until(t, "r", func(r fc.LogRecord) bool { return r.Message == "early" })
+	select {
+	case <-done:
+		t.Error("the line came after the end of the call")
+	default:
+	}
+	<-done
+}
+
+func TestTheTailOfAFirstCallBeginsWithItsInitializer(t *testing.T) {
+	w := newWorld(t, nil)
+	ref := w.functions.set("init", func(_ *fc.Service, f *fc.Function) { f.Initializer = "print ready" })
+	for i, want := range []string{
+		"FC Initialize Start RequestId: r0\nready\nFC Initialize End RequestId: r0\nFC Invoke Start RequestId: r0\nhi\nFC Invoke End RequestId: r0\n\nDuration: ",
+		"FC Invoke Start RequestId: r1\nhi\nFC Invoke End RequestId: r1\n\nDuration: ",
+	} {
+		res, err := w.Invoke(context.Background(), fc.Call{RequestID: fmt.Sprint("r", i), Ref: ref, Payload: []byte("print hi"), Tail: true})
+		if err != nil || !strings.HasPrefix(string(res.LogTail), want) {
+			t.Errorf("call %d: %q, %v", i, res.LogTail, err)
+		}
+	}
+}

@@ -59,7 +59,9 @@ type Options struct {
 	ExtraEnv          map[string]string // variables of every function; a function's own win over them
 	LogStyle          string            // frame.LogPlain (default) or frame.LogBracket
 	Errors            ErrorTexts
-	IgnorePromises    bool // Node: a promise that a handler returns does not settle the request
+	IgnorePromises    bool   // Node: a promise that a handler returns does not settle the request
+	LogAll            bool   // Logs gets the lines of services without a logstore too
+	Debug             *Debug // nil: nothing is debugged
 
 	// Network is what functions of services with internetAccess see; those of others see nothing. Default NetNone.
 	Network sandbox.NetMode
@@ -73,8 +75,10 @@ type Options struct {
 
 	IdleTimeout  time.Duration // an instance idle for so long is retired; 5 min
 	StartTimeout time.Duration // from the start of an interpreter to its readiness; 30 s
-	KillGrace    time.Duration // between SIGTERM and SIGKILL after a timeout; 300 ms
-	StopGrace    time.Duration // for the end of an instance whose input was closed; 500 ms
+	// CustomStartTimeout is the time that a program of the runtime custom has until it listens; 120 s.
+	CustomStartTimeout time.Duration
+	KillGrace          time.Duration // between SIGTERM and SIGKILL after a timeout; 300 ms
+	StopGrace          time.Duration // for the end of an instance whose input was closed; 500 ms
 
 	CPUShare       bool // bound the processor share of an instance by its memory size, a core at 1024 MB
 	Pids           int  // processes and threads of an instance; 0 = the driver's default
@@ -117,6 +121,7 @@ func (o *Options) setDefaults() error {
 	o.Patience = cmp.Or(o.Patience, 2*time.Millisecond)
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, 5*time.Minute)
 	o.StartTimeout = cmp.Or(o.StartTimeout, 30*time.Second)
+	o.CustomStartTimeout = cmp.Or(o.CustomStartTimeout, 120*time.Second)
 	o.KillGrace = cmp.Or(o.KillGrace, 300*time.Millisecond)
 	o.StopGrace = cmp.Or(o.StopGrace, 500*time.Millisecond)
 	o.TmpMB = cmp.Or(o.TmpMB, 512)

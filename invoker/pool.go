@@ -25,12 +25,15 @@ type function struct {
 
 // A pool holds the instances of one generation of a function.
 type pool struct {
-	fn     *function
-	target *fc.Target
+	fn          *function
+	target      *fc.Target
+	concurrency int // how many requests an instance serves at a time
 
 	idle     []*instance // the most recently used last
+	roomy    []*instance // busy ones that have room for another request, the most recently used last
 	busy     int
 	starting int
+	closed   int  // busy instances that serve one request until they are open to as many as concurrency says
 	live     int  // idle, busy, starting, and those that are being killed
 	stale    bool // the target has changed: no instance is kept once it has served its request
 	gone     bool // removed from the function; look the pool up again
@@ -40,6 +43,7 @@ type pool struct {
 type waiter struct {
 	pool  *pool
 	eager bool       // an instance should be started for it; otherwise it still hopes for a busy one
+	warm  bool       // it has no request: one instance serves all of these and a waiter with a request
 	ready chan grant // capacity 1; written at most once, by whoever removes the waiter from the queue
 }
 
@@ -79,18 +83,27 @@ func (fn *function) add(t *fc.Target) *pool {
 			old.retireAll()
 		}
 	}
-	p := &pool{fn: fn, target: t}
+	p := &pool{fn: fn, target: t, concurrency: fn.v.concurrency(t)}
 	fn.pools[t.Generation] = p
 	fn.v.pools.Store(t.Generation, p)
 	return p
 }
 
-// acquire finds an instance for a call: an idle one, the most recently used first, else one that becomes idle, else a
-// fresh one. ctx bounds the waiting.
-func (v *Invoker) acquire(ctx context.Context, t *fc.Target) (*instance, error) {
+// concurrency is how many requests an instance of a target serves at a time.
+func (v *Invoker) concurrency(t *fc.Target) int {
+	rt, err := v.opt.Runtimes.Get(t.Function.Runtime)
+	if err != nil {
+		return 1 // no instance will start
+	}
+	return rt.Concurrency(t.Function)
+}
+
+// acquire finds an instance for a call: an idle one, the most recently used first, else the least busy one with room for
+// another request, else one that gets room, else a fresh one. ctx bounds the waiting. warm: see waiter.
+func (v *Invoker) acquire(ctx context.Context, t *fc.Target, warm bool) (*instance, error) {
 	for {
 		p := v.pool(t)
-		inst, w, err := p.take()
+		inst, w, err := p.take(warm)
 		if errors.Is(err, errPoolGone) {
 			continue
 		}
@@ -101,8 +114,8 @@ func (v *Invoker) acquire(ctx context.Context, t *fc.Target) (*instance, error) 
 	}
 }
 
-// take pops an idle instance or queues a waiter.
-func (p *pool) take() (*instance, *waiter, error) {
+// take lends an instance or queues a waiter.
+func (p *pool) take(warm bool) (*instance, *waiter, error) {
 	fn := p.fn
 	fn.mu.Lock()
 	defer fn.mu.Unlock()
@@ -115,15 +128,92 @@ func (p *pool) take() (*instance, *waiter, error) {
 		inst := p.idle[len(p.idle)-1]
 		p.idle = p.idle[:len(p.idle)-1]
 		inst.idle = false
-		p.busy++
+		p.lend(inst)
 		return inst, nil, nil
-	case len(fn.waiting)-fn.starting() >= fn.v.opt.MaxWaiting:
+	case len(p.roomy) > 0:
+		inst := p.leastBusy()
+		p.lend(inst)
+		return inst, nil, nil
+	case len(fn.waiting)-fn.coming() >= fn.v.opt.MaxWaiting:
 		return nil, nil, fn.refusal()
 	}
-	w := &waiter{pool: p, eager: p.busy == 0, ready: make(chan grant, 1)}
+	w := &waiter{pool: p, warm: warm, eager: p.busy == 0, ready: make(chan grant, 1)}
 	fn.waiting = append(fn.waiting, w)
 	fn.grow()
 	return nil, w, nil
+}
+
+// leastBusy is the instance with room that has the fewest requests, among equals the most recently used. Called with mu
+// held.
+func (p *pool) leastBusy() *instance {
+	best := p.roomy[0]
+	for _, inst := range p.roomy {
+		if inst.load <= best.load {
+			best = inst
+		}
+	}
+	return best
+}
+
+// lend counts one more request of an instance that has room. Called with mu held.
+func (p *pool) lend(inst *instance) {
+	if inst.load == 0 {
+		p.busy++
+	}
+	inst.load++
+	inst.requests.Add(1)
+	p.sort(inst)
+}
+
+// returned counts one request less. Called with mu held.
+func (p *pool) returned(inst *instance) {
+	inst.load--
+	inst.requests.Done()
+	if inst.load == 0 && !inst.leaving {
+		p.busy--
+	}
+	p.sort(inst)
+}
+
+// sort puts an instance at the end of roomy or out of it. Called with mu held.
+func (p *pool) sort(inst *instance) {
+	if p.concurrency == 1 {
+		return
+	}
+	if i := slices.Index(p.roomy, inst); i >= 0 {
+		p.roomy = slices.Delete(p.roomy, i, i+1)
+	}
+	if inst.load > 0 && inst.load < inst.room && !inst.leaving && !inst.retiring && !p.stale {
+		p.roomy = append(p.roomy, inst)
+	}
+}
+
+// widen opens an instance to as many requests as its function allows.
+func (p *pool) widen(inst *instance) {
+	if p.concurrency == 1 {
+		return
+	}
+	p.fn.mu.Lock()
+	defer p.fn.mu.Unlock()
+	if inst.leaving {
+		return
+	}
+	inst.room = p.concurrency
+	p.closed--
+	p.sort(inst)
+	p.fill(inst)
+}
+
+// fill lends an instance to waiters until it has no room. Called with mu held.
+func (p *pool) fill(inst *instance) {
+	for inst.load < inst.room && !inst.leaving && !inst.retiring && (inst.load == 0 || !p.stale) {
+		w := p.next()
+		if w == nil {
+			return
+		}
+		p.lend(inst)
+		w.ready <- grant{inst: inst}
+	}
 }
 
 // wait blocks until w is served, the waiting time is over or ctx ends.
@@ -180,17 +270,22 @@ func (fn *function) refusal() error {
 	return fc.Errorf(fc.ResourceThrottled, "no capacity for another instance of function %s", fn.name)
 }
 
-func (fn *function) starting() (n int) {
+// coming is how many requests can be lent to what starts now. Called with mu held.
+func (fn *function) coming() (n int) {
 	for _, p := range fn.pools {
-		n += p.starting
+		n += p.coming()
 	}
 	return n
+}
+
+func (p *pool) coming() int {
+	return p.starting*p.concurrency + p.closed*(p.concurrency-1)
 }
 
 // grow starts instances for eager waiters as far as the limits allow. Called with mu held.
 func (fn *function) grow() {
 	for _, p := range fn.pools {
-		for p.wanted() > p.starting {
+		for p.wanted() > p.coming() {
 			if fn.live >= fn.v.opt.FunctionConcurrency {
 				if !fn.evictOther(p) {
 					break
@@ -211,12 +306,17 @@ func (fn *function) grow() {
 
 // wanted counts the waiters of p for which an instance should start.
 func (p *pool) wanted() (n int) {
+	warm := 0
 	for _, w := range p.fn.waiting {
-		if w.pool == p && w.eager {
+		switch {
+		case w.pool != p || !w.eager:
+		case w.warm:
+			warm = 1
+		default:
 			n++
 		}
 	}
-	return n
+	return max(n, warm)
 }
 
 // evictOther retires an idle instance of another generation of the function. Called with mu held.
@@ -244,7 +344,9 @@ func (p *pool) start() {
 		p.left()
 		return
 	}
-	p.busy++
+	if p.concurrency > 1 {
+		p.closed++
+	}
 	p.place(inst)
 	fn.mu.Unlock()
 }
@@ -260,30 +362,33 @@ func (p *pool) next() *waiter {
 	return nil
 }
 
-// put gives back an instance that has served its request and can serve another.
+// put gives back an instance that has served a request and can serve another.
 func (p *pool) put(inst *instance) {
 	p.fn.mu.Lock()
 	defer p.fn.mu.Unlock()
+	p.returned(inst)
 	p.place(inst)
 }
 
-// place hands a usable busy instance to a waiter, keeps it idle or retires it. Called with mu held.
+// place lends a usable instance to waiters, and without any request keeps it idle or retires it. Called with mu held.
 func (p *pool) place(inst *instance) {
-	fn := p.fn
+	if inst.leaving {
+		return
+	}
 	if inst.exited() {
 		p.discard(inst)
 		return
 	}
-	if w := p.next(); w != nil {
-		w.ready <- grant{inst: inst}
+	p.fill(inst)
+	if inst.load > 0 {
 		return
 	}
+	fn := p.fn
 	crowded := len(fn.waiting) > 0 && fn.live >= fn.v.opt.FunctionConcurrency
-	if p.stale || crowded || fn.v.closing.Load() || fn.v.budget.scarce.Load() {
+	if inst.retiring || p.stale || crowded || fn.v.closing.Load() || fn.v.budget.scarce.Load() {
 		p.retire(inst)
 		return
 	}
-	p.busy--
 	inst.idle, inst.idleSince = true, fn.v.opt.Now()
 	p.idle = append(p.idle, inst)
 }
@@ -292,33 +397,50 @@ func (p *pool) place(inst *instance) {
 func (p *pool) retire(inst *instance) { p.end(inst, inst.stop) }
 
 // discard kills an instance that must not serve again. Called with mu held.
-func (p *pool) discard(inst *instance) { p.end(inst, inst.kill) }
+func (p *pool) discard(inst *instance) { p.end(inst, inst.destroy) }
 
+// end takes an instance out of the pool and ends it. Requests that are still in flight on it fail. Called with mu held.
 func (p *pool) end(inst *instance, how func()) {
-	if inst.ending {
+	if inst.leaving {
 		return
 	}
-	inst.ending = true
+	inst.leaving = true
 	if inst.idle {
 		inst.idle = false
 		p.idle = slices.DeleteFunc(p.idle, func(i *instance) bool { return i == inst })
-	} else {
+	}
+	if inst.load > 0 {
 		p.busy--
 	}
+	if inst.room < p.concurrency {
+		p.closed--
+	}
+	p.sort(inst)
 	p.fn.v.dying.Add(1)
 	go func() {
 		defer p.fn.v.work.Done() // of bind
 		how()
+		inst.requests.Wait()
 		p.fn.v.dying.Add(-1)
 		p.left()
 	}()
 }
 
-// drop is end for callers that do not hold mu.
+// drop gives back an instance that must not serve again: it is ended at once.
 func (p *pool) drop(inst *instance, how func()) {
 	p.fn.mu.Lock()
 	defer p.fn.mu.Unlock()
+	p.returned(inst)
 	p.end(inst, how)
+}
+
+// expel gives back an instance that takes no further request: it retires when those in flight have been answered.
+func (p *pool) expel(inst *instance) {
+	p.fn.mu.Lock()
+	defer p.fn.mu.Unlock()
+	inst.retiring = true
+	p.returned(inst)
+	p.place(inst)
 }
 
 // lost is told that an instance has ended by itself. One that serves a request is its server's to drop.
@@ -364,7 +486,7 @@ func (fn *function) removeIfEmpty(p *pool) {
 
 // retireAll makes p stale: idle instances go now, busy ones after their request. Called with mu held.
 func (p *pool) retireAll() {
-	p.stale = true
+	p.stale, p.roomy = true, nil
 	for _, inst := range slices.Clone(p.idle) {
 		p.retire(inst)
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"strings"
@@ -16,20 +15,24 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"fcd/invoker/runtimes/frame"
 	"fcd/invoker/sandbox"
 )
 
-// A process is a started interpreter that waits for its HELLO: a sandbox and the daemon's ends of its four pipes.
+// A process is a started program: an interpreter that waits for its HELLO, or a function's own that may not listen yet.
+// It is a sandbox and the daemon's ends of its pipes.
 type process struct {
 	v  *Invoker
 	id string
 	sb sandbox.Instance
 
-	in, out, stdout, stderr *os.File // fd 3, 4, 1, 2 inside
-	frames                  *frame.Reader
-	writer                  *frame.Writer
+	in, out *os.File // fd 3, 4 inside; nil for a program that serves HTTP
+	logs    [2]int   // fd 1, 2 inside: descriptors that do not block and that the runtime does not watch
+	frames  *frame.Reader
+	writer  *frame.Writer
+	limits  sandbox.Limits // to hold the program to once it is ready
 
 	gone chan struct{} // closed when pid 1 has ended
 	exit sandbox.Exit  // set before gone is closed
@@ -47,18 +50,18 @@ func newID() string {
 	return "c-" + hex.EncodeToString(b[:])
 }
 
-// startProcess starts a sandbox and waits until the bootstrap is READY. This is what a pool of generic instances would
-// do beforehand, with an empty CodeDir; spec's pipes are filled in here.
-func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec) (*process, error) {
+// startProcess starts a sandbox and, where there is a bootstrap, waits until that is READY. This is what a pool of
+// generic instances would do beforehand, with an empty CodeDir; spec's pipes are filled in here.
+func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec, bootstrap bool) (*process, error) {
 	ctx, cancel := context.WithTimeout(ctx, v.opt.StartTimeout)
 	defer cancel()
 	p := &process{v: v, id: spec.ID, gone: make(chan struct{})}
-	theirs, err := p.openPipes()
+	theirs, err := p.openPipes(bootstrap)
 	if err != nil {
 		return nil, err
 	}
 	spec.FrameIn, spec.FrameOut, spec.Stdout, spec.Stderr = theirs[0], theirs[1], theirs[2], theirs[3]
-	limits := spec.Limits
+	p.limits = spec.Limits
 	spec.Limits.CPUMilli = 0 // an interpreter starts at full speed; its share begins with the first request
 	p.sb, err = v.opt.Driver.Start(ctx, spec)
 	closeAll(theirs[:]...)
@@ -68,7 +71,10 @@ func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec) (*process
 	}
 	p.serve()
 	v.add(p)
-	if err := p.bring(ctx, limits); err != nil {
+	if !bootstrap {
+		return p, nil
+	}
+	if err := p.bring(ctx); err != nil {
 		err = fmt.Errorf("%w%s", err, p.lastWords())
 		p.kill()
 		p.closePipes()
@@ -77,26 +83,53 @@ func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec) (*process
 	return p, nil
 }
 
-func (p *process) openPipes() (theirs [4]*os.File, err error) {
-	ours := [4]**os.File{&p.in, &p.out, &p.stdout, &p.stderr}
-	for i := range ours {
-		r, w, err := os.Pipe()
-		if err != nil {
-			closeAll(theirs[:]...)
-			p.closePipes()
-			return theirs, fmt.Errorf("pipes of an instance: %w", err)
-		}
-		if i == 0 {
-			*ours[i], theirs[i] = w, r
-		} else {
-			*ours[i], theirs[i] = r, w
+// openPipes makes the four pipes; theirs are in the order of their fields in sandbox.Spec.
+func (p *process) openPipes(bootstrap bool) (theirs [4]*os.File, err error) {
+	p.logs = [2]int{-1, -1}
+	if bootstrap {
+		theirs[0], p.in, err = os.Pipe()
+	}
+	if err == nil && bootstrap {
+		p.out, theirs[1], err = os.Pipe()
+	}
+	for i := range p.logs {
+		if err == nil {
+			p.logs[i], theirs[2+i], err = logPipeEnds()
 		}
 	}
-	p.frames, p.writer = frame.NewReader(p.out), frame.NewWriter(p.in)
+	if err != nil {
+		closeAll(theirs[:]...)
+		p.closePipes()
+		return theirs, fmt.Errorf("pipes of an instance: %w", err)
+	}
+	if bootstrap {
+		p.frames, p.writer = frame.NewReader(p.out), frame.NewWriter(p.in)
+	}
 	return theirs, nil
 }
 
-func (p *process) closePipes() { closeAll(p.in, p.out, p.stdout, p.stderr) }
+func logPipeEnds() (ours int, theirs *os.File, err error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return -1, nil, err
+	}
+	if err := unix.SetNonblock(fds[0], true); err != nil {
+		unix.Close(fds[0])
+		unix.Close(fds[1])
+		return -1, nil, err
+	}
+	return fds[0], os.NewFile(uintptr(fds[1]), "log"), nil
+}
+
+func (p *process) closePipes() {
+	closeAll(p.in, p.out)
+	for i, fd := range p.logs {
+		if fd >= 0 {
+			unix.Close(fd)
+			p.logs[i] = -1
+		}
+	}
+}
 
 func closeAll(files ...*os.File) {
 	for _, f := range files {
@@ -107,16 +140,21 @@ func closeAll(files ...*os.File) {
 }
 
 // bring waits for the bootstrap and then holds it to the limits of its function.
-func (p *process) bring(ctx context.Context, limits sandbox.Limits) error {
+func (p *process) bring(ctx context.Context) error {
 	if err := p.awaitReady(ctx); err != nil {
 		return err
 	}
+	return p.hold()
+}
+
+// hold ends the full speed of the start.
+func (p *process) hold() error {
 	l, ok := p.sb.(sandbox.Limiter)
-	if !ok || limits.CPUMilli == 0 {
+	if !ok || p.limits.CPUMilli == 0 {
 		return nil
 	}
-	if err := l.SetLimits(limits); err != nil {
-		return fmt.Errorf("processor share of %d thousandths: %w", limits.CPUMilli, err)
+	if err := l.SetLimits(p.limits); err != nil {
+		return fmt.Errorf("processor share of %d thousandths: %w", p.limits.CPUMilli, err)
 	}
 	return nil
 }
@@ -138,10 +176,10 @@ func (p *process) awaitReady(ctx context.Context) error {
 
 // lastWords is what the interpreter wrote to stderr before it failed to start, for the operator.
 func (p *process) lastWords() string {
-	p.stderr.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+	_, _ = unix.Poll([]unix.PollFd{{Fd: int32(p.logs[1]), Events: unix.POLLIN}}, 20)
 	b := make([]byte, 2048)
-	n, _ := io.ReadFull(p.stderr, b)
-	if text := strings.TrimSpace(string(b[:n])); text != "" {
+	n, _ := unix.Read(p.logs[1], b)
+	if text := strings.TrimSpace(string(b[:max(n, 0)])); text != "" {
 		return fmt.Sprintf(": %q", text)
 	}
 	return ""

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"time"
+	"unicode/utf8"
 
 	"go.uber.org/zap"
 
@@ -27,10 +28,12 @@ type run struct {
 	kind           frame.Type
 	noun           string // in log lines: Invoke, Initialize, PreStop
 	request        frame.Request
+	keys           frame.Credentials // of the service's role
 	body           []byte
 	qualifier      string
 	timeoutSeconds int
-	tail           bool
+	tail           *tail // of the whole request, its initializer included; nil if nobody asked for it
+	cold           bool  // the first request of the instance's life
 }
 
 // An outcome is how a run ended.
@@ -40,14 +43,14 @@ type outcome struct {
 	class     string
 	took      time.Duration
 	tail      []byte
-	then      func() // how the instance is to end; nil if it may serve again
+	then      func() // how the instance is to end, at once; nil if it need not
+	retire    bool   // the instance takes no further request
 }
 
 // serve runs the initializer if it has not succeeded yet, then the call, and puts the instance back or ends it.
 // errStale: the instance was dead before it saw the request.
 func (i *instance) serve(ctx context.Context, call fc.Call, t *fc.Target) (fc.Result, error) {
-	cold := i.served == 0
-	i.served++
+	cold := i.served.Add(1) == 1
 	if i.exited() && !cold {
 		i.pool.drop(i, i.destroy)
 		return fc.Result{}, errStale
@@ -57,15 +60,21 @@ func (i *instance) serve(ctx context.Context, call fc.Call, t *fc.Target) (fc.Re
 		i.pool.put(i)
 		return fc.Result{}, err
 	}
-	out, err := i.runAll(call, t, keys)
-	memory := i.memoryMB
+	out, err := i.runAll(call, t, keys, cold)
+	memory := i.memory()
+	var refusal *fc.Error
 	switch {
+	case errors.As(err, &refusal):
+		i.pool.put(i)
+		return fc.Result{}, err
 	case err != nil:
 		i.pool.drop(i, i.destroy)
 		if i.cutOff.Load() {
 			err = errClosing()
 		}
 		return fc.Result{}, err
+	case out.retire:
+		i.pool.expel(i)
 	case out.then != nil:
 		i.pool.drop(i, out.then)
 	default:
@@ -78,35 +87,61 @@ func (i *instance) serve(ctx context.Context, call fc.Call, t *fc.Target) (fc.Re
 	}, nil
 }
 
-// runAll runs the initializer, until it has succeeded once, and the call. The keys go with what is sent first.
-func (i *instance) runAll(call fc.Call, t *fc.Target, keys *frame.Credentials) (outcome, error) {
+// runAll runs the initializer, until it has succeeded once, and the call.
+func (i *instance) runAll(call fc.Call, t *fc.Target, keys frame.Credentials, cold bool) (outcome, error) {
 	f := t.Function
+	var lines *tail
+	if call.Tail {
+		lines = &tail{}
+	}
 	if f.Initializer != "" && !i.initialized {
 		out, err := i.run(run{
-			kind: frame.TypeInit, noun: initialize, qualifier: t.Ref.Qualifier, tail: call.Tail,
-			request: frame.Request{ID: call.RequestID, Credentials: keys}, timeoutSeconds: f.InitializationTimeoutSeconds,
+			kind: frame.TypeInit, noun: initialize, qualifier: t.Ref.Qualifier, tail: lines, cold: cold, keys: keys,
+			request: frame.Request{ID: call.RequestID}, timeoutSeconds: f.InitializationTimeoutSeconds,
 		})
-		if err != nil || out.errorType != "" || out.then != nil {
+		if err != nil || out.errorType != "" || out.retire {
 			return out, err
 		}
-		i.initialized, keys = true, nil
+		i.initialized = true
 	}
 	return i.run(run{
-		kind: frame.TypeInvoke, noun: "Invoke", body: call.Payload, qualifier: t.Ref.Qualifier, tail: call.Tail,
-		request:        frame.Request{ID: call.RequestID, Credentials: keys, RetryCount: call.RetryCount},
+		kind: frame.TypeInvoke, noun: "Invoke", body: call.Payload, qualifier: t.Ref.Qualifier, tail: lines, cold: cold, keys: keys,
+		request:        frame.Request{ID: call.RequestID, RetryCount: call.RetryCount},
 		timeoutSeconds: f.TimeoutSeconds,
 	})
+}
+
+// open waits for the program and lets other requests in once nothing is left to initialize. Until then the pool lends
+// the instance to one request alone.
+func (i *instance) open(kind frame.Type) error {
+	if i.opened {
+		return nil
+	}
+	if err := i.speaker.ready(); err != nil {
+		return err
+	}
+	if kind == frame.TypeInvoke {
+		i.opened = true
+		i.pool.widen(i)
+	}
+	return nil
 }
 
 // run makes one request and waits for its answer, at most until its deadline. An error means that the request did not
 // take place or was cut.
 func (i *instance) run(r run) (outcome, error) {
-	begin := time.Now()
-	deadline := begin.Add(time.Duration(r.timeoutSeconds) * time.Second)
-	r.request.DeadlineMS = deadline.UnixMilli()
 	s := i.journal.begin(r.request.ID, r.qualifier, r.noun, r.tail)
-	answer, err := i.exchange(r, deadline)
+	err := i.open(r.kind)
+	begin := time.Now()
+	deadline := begin.Add(i.timeout(r.timeoutSeconds))
+	r.request.DeadlineMS = deadline.UnixMilli()
+	var answer frame.Answer
+	if err == nil {
+		answer, err = i.speaker.exchange(r, deadline)
+	}
 	took := time.Since(begin)
+	i.journal.touched.Store(true)
+	i.journal.drain()
 	i.measure(took)
 	out, err := i.judge(r, s, answer, err, took)
 	if err != nil {
@@ -117,113 +152,89 @@ func (i *instance) run(r run) (outcome, error) {
 	if s.ended != nil && out.class != frame.ClassTimeout {
 		s.await()
 	}
-	if r.tail {
-		out.tail = i.journal.takeTail(s, summary(took, i.pool.target.Function.MemorySizeMB, i.memoryMB))
+	if r.tail != nil {
+		t := i.journal.takeTail(s)
+		if r.kind == frame.TypeInvoke || out.errorType != "" { // else the invocation goes on with it
+			out.tail = t.cut(summary(took, i.pool.target.Function.MemorySizeMB, i.memory()))
+		}
 	}
 	return out, nil
 }
 
 // failure is the log line of an error that the bootstrap has not logged, since the daemon found it.
 func (i *instance) failure(r run, out outcome, answer frame.Answer) string {
-	if out.errorType == "" || answer.Type == frame.TypeHandled || answer.Type == frame.TypeUnhandled {
+	answered := answer.Type == frame.TypeHandled || answer.Type == frame.TypeUnhandled
+	if out.errorType == "" || answered && i.frames != nil {
 		return ""
 	}
 	level := "error"
 	if i.v.opt.LogStyle == frame.LogBracket {
 		level = "[error]"
 	}
-	return i.v.opt.Now().UTC().Format("2006-01-02T15:04:05.000Z") + " " + r.request.ID + " " + level + " " + string(out.body)
+	return i.v.opt.Now().UTC().Format("2006-01-02T15:04:05.000Z") + " " + r.request.ID + " " + level + " " + logged(out.body)
 }
 
-// bigBody is the size from which a body is written while the answer is already awaited: the pipe may not hold it.
-const bigBody = 32 << 10
-
-// errProtocol says that the instance did not speak as a bootstrap does.
-var errProtocol = errors.New("protocol violation")
-
-// exchange sends the request, the HELLO before it if it is the first, and reads the answer.
-func (i *instance) exchange(r run, deadline time.Time) (frame.Answer, error) {
-	if err := errors.Join(i.in.SetWriteDeadline(deadline), i.out.SetReadDeadline(deadline)); err != nil {
-		return frame.Answer{}, err
+// logged is an error as it stands in a log.
+func logged(body []byte) string {
+	text := string(body)
+	if utf8.RuneCountInString(text) <= frame.MaxErrorLogChars {
+		return text
 	}
-	request := frame.Message{Type: r.kind, Header: &r.request, Body: r.body}
-	messages := []frame.Message{request}
-	if i.hello != nil {
-		if r.request.Credentials != nil {
-			i.hello.Credentials = *r.request.Credentials
-		}
-		messages = []frame.Message{{Type: frame.TypeHello, Header: i.hello}, request}
-		i.hello = nil
-	}
-	if len(r.body) < bigBody {
-		if err := i.writer.Write(messages...); err != nil {
-			return frame.Answer{}, err
-		}
-		return i.answer(r.request.ID)
-	}
-	written := make(chan error, 1)
-	go func() { written <- i.writer.Write(messages...) }()
-	a, err := i.answer(r.request.ID)
-	_ = i.in.SetWriteDeadline(time.Unix(1, 0)) // an answer means that the request has been read
-	if werr := <-written; werr != nil && err == nil {
-		return a, fmt.Errorf("%w: an answer before the end of the request: %w", errProtocol, werr)
-	}
-	return a, err
-}
-
-func (i *instance) answer(id string) (frame.Answer, error) {
-	f, err := i.frames.Read()
-	if err != nil {
-		return frame.Answer{}, err
-	}
-	a, err := frame.ReadAnswer(f)
-	if err != nil {
-		return frame.Answer{}, err
-	}
-	if a.ID != id {
-		return frame.Answer{}, fmt.Errorf("%w: answer to %q while %q is in flight", errProtocol, a.ID, id)
-	}
-	return a, nil
+	return string([]rune(text)[:frame.MaxErrorLogChars]) + frame.ErrorTruncatedMark
 }
 
 // judge turns an answer, or what came in its place, into an outcome.
 func (i *instance) judge(r run, s *section, a frame.Answer, err error, took time.Duration) (outcome, error) {
-	switch {
-	case err == nil && a.Type == frame.TypeResult:
-		if limit := i.v.opt.Limits.MaxResultBytes; int64(len(a.Body)) > limit {
-			return unhandled(fmt.Sprintf(sizeText, limit), frame.ClassUnhandled, nil), nil
-		}
-		return outcome{body: a.Body}, nil
-	case err == nil && a.Type == frame.TypeHandled:
-		return outcome{body: a.Body, errorType: fc.HandledInvocationError, class: a.Class}, nil
-	case err == nil:
-		out := outcome{body: a.Body, errorType: fc.UnhandledInvocationError, class: a.Class}
-		if a.Exit {
-			out.then = i.stop
-		}
-		return out, nil
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return unhandled(fmt.Sprintf(timeoutText, r.timeoutSeconds), frame.ClassTimeout, i.expire), nil
+	if err == nil {
+		return i.judgeAnswer(a), nil
 	}
-	return i.judgeEnd(s, err, took)
+	var refusal *fc.Error
+	var told *verdict
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return unhandled(fmt.Sprintf(timeoutText, r.timeoutSeconds), "", frame.ClassTimeout, i.expire), nil
+	case errors.As(err, &refusal):
+		return outcome{}, err
+	case errors.As(err, &told) && told.fatal:
+		return unhandled(told.message, told.errorType, frame.ClassUnhandled, i.destroy), nil
+	case errors.As(err, &told):
+		return unhandled(told.message, told.errorType, frame.ClassUnhandled, nil), nil
+	}
+	return i.judgeEnd(r, s, err, took)
+}
+
+func (i *instance) judgeAnswer(a frame.Answer) outcome {
+	out := outcome{body: a.Body}
+	switch limit := i.v.opt.Limits.MaxResultBytes; {
+	case a.Type == frame.TypeHandled:
+		out.errorType, out.class = fc.HandledInvocationError, a.Class
+	case a.Type == frame.TypeUnhandled:
+		out.errorType, out.class = fc.UnhandledInvocationError, a.Class
+	case int64(len(a.Body)) > limit:
+		out = unhandled(fmt.Sprintf(sizeText, limit), "", frame.ClassUnhandled, nil)
+	}
+	out.retire = a.Exit
+	return out
 }
 
 // judgeEnd is judge for a process that has ended or that must not live on.
-func (i *instance) judgeEnd(s *section, err error, took time.Duration) (outcome, error) {
+func (i *instance) judgeEnd(r run, s *section, err error, took time.Duration) (outcome, error) {
 	ended := i.awaitExit(exitWait)
 	i.destroy()
 	switch {
 	case i.cutOff.Load():
 		return outcome{}, err
-	case i.served > 1 && !i.journal.reached(s):
+	case !r.cold && (errors.Is(err, errStale) || !i.journal.reached(s)):
 		return outcome{}, errStale
 	}
 	if !ended {
 		i.v.opt.Log.Warn("an instance was killed", zap.String("function", i.pool.fn.name), zap.String("instance", i.id), zap.Error(err))
 	}
-	text, class := exitText, frame.ClassUnhandled
+	<-i.gone
+	text, errorType := i.speaker.obituary(i.exit)
+	class := frame.ClassUnhandled
 	if i.v.opt.Errors.ExitSuffix {
-		text += fmt.Sprintf(" (duration: %dms, maxMemoryUsage: %.0fMB)", took.Milliseconds(), i.memoryMB)
+		text += fmt.Sprintf(" (duration: %dms, maxMemoryUsage: %.0fMB)", took.Milliseconds(), i.memory())
 	}
 	if ended && i.outOfMemory() {
 		class = frame.ClassOOM
@@ -231,7 +242,7 @@ func (i *instance) judgeEnd(s *section, err error, took time.Duration) (outcome,
 			text = m
 		}
 	}
-	return unhandled(text, class, i.destroy), nil
+	return unhandled(text, errorType, class, i.destroy), nil
 }
 
 // outOfMemory tells whether the process that has ended, ended for want of memory: by the sandbox's limit, or by its own
@@ -240,12 +251,17 @@ func (i *instance) outOfMemory() bool {
 	return i.exit.OOM || i.exit != (sandbox.Exit{}) && i.journal.heapExhausted()
 }
 
-func unhandled(message, class string, then func()) outcome {
+func unhandled(message, errorType, class string, then func()) outcome {
+	return outcome{body: errorJSON(message, errorType), errorType: fc.UnhandledInvocationError, class: class, then: then}
+}
+
+func errorJSON(message, errorType string) []byte {
 	body, err := json.Marshal(struct {
 		ErrorMessage string `json:"errorMessage"`
-	}{message})
+		ErrorType    string `json:"errorType,omitempty"`
+	}{message, errorType})
 	if err != nil {
-		panic(err) // a string always encodes
+		panic(err) // strings always encode
 	}
-	return outcome{body: body, errorType: fc.UnhandledInvocationError, class: class, then: then}
+	return body
 }

@@ -72,10 +72,10 @@ func TestKill(t *testing.T) {
 		// at is called for each batch, before and after it is taken; true kills the process then
 		at func(batch int, taken bool) bool
 	}{
-		{"between append and send", func(int, bool) bool { return true }},
-		{"between send and acknowledge", func(batch int, taken bool) bool { return taken }},
-		{"between acknowledge and cursor", func(batch int, taken bool) bool { return batch == 1 }},
-		{"during the third batch", func(batch int, taken bool) bool { return batch == 2 && taken }},
+		{"before the first batch is taken", func(int, bool) bool { return true }},
+		{"after a batch is taken, before it is acknowledged and the cursor moves", func(batch int, taken bool) bool { return taken }},
+		{"before the second batch is taken", func(batch int, taken bool) bool { return batch == 1 }},
+		{"after the third batch is taken, before it is acknowledged", func(batch int, taken bool) bool { return batch == 2 && taken }},
 	}
 	dir := t.TempDir()
 	sink := &sinktest.Memory{}

@@ -25,8 +25,10 @@ const (
 	fieldLate
 )
 
-// maxMessageBytes is the longest line of one record; a longer one becomes several.
-const maxMessageBytes = 256 << 10
+// maxMessageBytes is the longest line of one record; a longer one becomes several. The longest line that has to stay
+// whole is that of a function's error: 262144 characters of up to three bytes, and what stands around them. The bound is
+// below the MiB of a value in the Log Service and of a frame in the spool.
+const maxMessageBytes = 900 << 10
 
 // maxNamesBytes bounds everything of a record but its message, so that a record always fits a spool frame.
 const maxNamesBytes = 64 << 10

@@ -91,7 +91,7 @@ func NewShipper(opts Options) (*Shipper, error) {
 	return s, nil
 }
 
-// Append hands a record over. A record without Project or Logstore is not kept. A message above 256 KiB becomes several
+// Append hands a record over. A record without Project or Logstore is not kept. A message above 900 KiB becomes several
 // records. Append returns after write(2), or at once while another goroutine writes to the same queue, unless
 // the queue's buffer of 1 MiB is full or Options.Block is set and the spool is full.
 func (s *Shipper) Append(r fc.LogRecord) {

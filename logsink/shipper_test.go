@@ -159,19 +159,31 @@ func TestBatching(t *testing.T) {
 			}
 		})
 	})
-	t.Run("a message above 256 KiB becomes several records between runes", func(t *testing.T) {
+	t.Run("the longest error that a function may log stays one record", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := start(t, t.TempDir(), &sinktest.Memory{}, nil)
 			defer r.stop()
 			rec := record(0)
-			rec.Message = strings.Repeat("é", 200<<10) + "x" + strings.Repeat("é", 100<<10)
+			rec.Message = strings.Repeat("世", 256<<10) + "... Truncated by FunctionCompute"
+			r.Append(rec)
+			if got := messages(r.sink.Await(t.Context(), "p", "l", 1)); got[0] != rec.Message {
+				t.Errorf("%d bytes of %d", len(got[0]), len(rec.Message))
+			}
+		})
+	})
+	t.Run("a message above 900 KiB becomes several records between runes", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r := start(t, t.TempDir(), &sinktest.Memory{}, nil)
+			defer r.stop()
+			rec := record(0)
+			rec.Message = strings.Repeat("é", 600<<10) + "x" + strings.Repeat("é", 400<<10)
 			r.Append(rec)
 			got := messages(r.sink.Await(t.Context(), "p", "l", 3))
 			if strings.Join(got, "") != rec.Message || len(got) != 3 {
 				t.Errorf("%d pieces", len(got))
 			}
 			for _, m := range got {
-				if len(m) > 256<<10 || strings.ContainsRune(m, '\uFFFD') {
+				if len(m) > 900<<10 || strings.ContainsRune(m, '\uFFFD') {
 					t.Errorf("a piece of %d bytes is too long or cut in a rune", len(m))
 				}
 			}

@@ -76,7 +76,8 @@ var negated = map[string]string{
 }
 
 func knownKey(key string) bool {
-	return len(key) > 3 && strings.EqualFold(key[:3], "fc:") ||
+	service, rest, _ := strings.Cut(strings.ToLower(key), ":")
+	return rest != "" && (service == "fc" || service == "oss") ||
 		slices.ContainsFunc(conditionKeys, func(k string) bool { return strings.EqualFold(k, key) })
 }
 

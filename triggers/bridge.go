@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
@@ -143,7 +142,7 @@ func (b *Bridge) Invoke(ctx context.Context, ev Event) (fc.Result, error) {
 	case b.o.Invoker == nil:
 		return fc.Result{}, errors.New("triggers: the bridge has no invoker")
 	}
-	return b.o.Invoker.Invoke(ctx, fc.Call{RequestID: uuid.NewString(), Ref: t.Ref(), Payload: ev.Payload})
+	return b.o.Invoker.Invoke(ctx, fc.Call{RequestID: fc.NewRequestID(), Ref: t.Ref(), Payload: ev.Payload})
 }
 
 // denial is a check that failed.
@@ -204,7 +203,7 @@ func (b *Bridge) authorize(ev Event, t *fc.Trigger) error {
 func (b *Bridge) message(ev Event, t *fc.Trigger) store.Msg {
 	now := b.o.Clock()
 	return store.Msg{
-		RequestID: uuid.NewString(), Fn: t.Ref().String(), Trigger: t.ID, DedupKey: ev.DedupKey,
+		RequestID: fc.NewRequestID(), Fn: t.Ref().String(), Trigger: t.ID, DedupKey: ev.DedupKey,
 		Enqueued: now, NotAfter: now.Add(b.o.MaxAge), Payload: ev.Payload,
 	}
 }

@@ -64,7 +64,7 @@ func withoutNull(raw json.RawMessage, opaque []string) (json.RawMessage, error) 
 		}
 		members[k] = clean
 	}
-	return json.Marshal(members)
+	return Canonical(members), nil
 }
 
 // Canonical renders a configuration compactly, without escaping HTML.

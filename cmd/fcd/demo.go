@@ -21,6 +21,7 @@ import (
 
 	"fcd/api/client"
 	"fcd/cmd/fcd/daemon"
+	"fcd/cmd/fcd/local"
 )
 
 // Names of what the demo makes.
@@ -55,6 +56,7 @@ func newDemo() *cobra.Command {
 		Short: "See it work: a picture is put, a thumbnail is made and logged, a timer fires",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			signal.Ignore(syscall.SIGPIPE) // a reader that goes away must not leave the daemon behind
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
@@ -206,7 +208,7 @@ func (d *demo) bucket() (*oss.Bucket, error) {
 
 // deploy makes a function of an example's folder.
 func (d *demo) deploy(ctx context.Context, name, runtime, handler string, memoryMB, timeout int) (string, error) {
-	code, err := zipDir(filepath.Join(d.examples, name))
+	code, err := zipFolder(filepath.Join(d.examples, name))
 	if err != nil {
 		return "", err
 	}
@@ -215,6 +217,15 @@ func (d *demo) deploy(ctx context.Context, name, runtime, handler string, memory
 		"code": map[string]any{"zipFile": code},
 	})
 	return fmt.Sprintf("%s, %s of code", runtime, bytesText(len(code))), err
+}
+
+// zipFolder packs a folder as a code package.
+func zipFolder(dir string) ([]byte, error) {
+	s, err := local.NewFolder(dir).Scan()
+	if err != nil {
+		return nil, err
+	}
+	return s.Zip()
 }
 
 func (d *demo) deployResize(ctx context.Context) (string, error) {

@@ -34,7 +34,7 @@ func landscape(x, y float64) color.RGBA {
 			return shade(r.shade+0.15*(y-crest), 60, 90, 110)
 		}
 	}
-	sun := math.Hypot((x-0.68)*4/3, y-0.38)
+	sun := math.Hypot((x-0.68)*1.5, y-0.38)
 	if sun < 0.09 {
 		return color.RGBA{255, 244, 214, 255}
 	}

@@ -11,11 +11,10 @@ import (
 
 // BenchmarkEcho is a warm call of an echo function with an event of 1 KiB: frames, fences and handler, without a sandbox.
 func BenchmarkEcho(b *testing.B) {
-	for _, lang := range []string{"nodejs", "python"} {
+	for _, lang := range []string{"nodejs", "python", "java"} {
 		for _, in := range interpreters(b, lang) {
 			b.Run(in.String(), func(b *testing.B) {
-				name := map[string]string{"nodejs": "index.js", "python": "index.py"}[lang]
-				p := start(b, in, map[string]string{name: echo[lang]})
+				p := startHandler(b, in, echo[lang])
 				body := bytes.Repeat([]byte("x"), 1<<10)
 				p.request(frame.TypeInvoke, frame.Request{ID: "first"}, body)
 				msg := frame.Message{Type: frame.TypeInvoke, Header: frame.Request{ID: "r1"}, Body: body}
@@ -41,7 +40,7 @@ func BenchmarkEcho(b *testing.B) {
 
 // BenchmarkStart is from the start of an interpreter to its READY.
 func BenchmarkStart(b *testing.B) {
-	for _, lang := range []string{"nodejs", "python"} {
+	for _, lang := range []string{"nodejs", "python", "java"} {
 		for _, in := range interpreters(b, lang) {
 			b.Run(in.String(), func(b *testing.B) {
 				for b.Loop() {

@@ -17,18 +17,32 @@ import (
 	"fcd/invoker/runtimes/frame"
 )
 
-// languages lets one test try the same thing on every interpreter: code holds the handler's file by language.
+// languages lets one test try the same thing on every interpreter. code holds the handler's file by language; for Java
+// the handler, whose class is in testdata/java. Where code is not nil, a language without any is left out.
 func languages(t *testing.T, code map[string]string, test func(*testing.T, *process)) {
 	t.Helper()
-	for _, lang := range []string{"nodejs", "python"} {
-		onEach(t, lang, func(t *testing.T, in interpreter) {
-			name := map[string]string{"nodejs": "index.js", "python": "index.py"}[lang]
-			test(t, start(t, in, map[string]string{name: code[lang]}))
-		})
+	for _, lang := range []string{"nodejs", "python", "java"} {
+		if code != nil && code[lang] == "" {
+			continue
+		}
+		onEach(t, lang, func(t *testing.T, in interpreter) { test(t, startHandler(t, in, code[lang])) })
 	}
 }
 
+// startHandler starts a process for the code of one language in a map of languages.
+func startHandler(t testing.TB, in interpreter, code string) *process {
+	t.Helper()
+	if in.lang == "java" {
+		p := start(t, in, nil)
+		p.hello.Handler = code
+		return p
+	}
+	name := map[string]string{"nodejs": "index.js", "python": "index.py"}[in.lang]
+	return start(t, in, map[string]string{name: code})
+}
+
 var echo = map[string]string{
+	"java":   "example.Echo::handleRequest",
 	"nodejs": "exports.handler = (event, context, callback) => callback(null, event)\n",
 	"python": "def handler(event, context):\n    return event\n",
 }
@@ -47,6 +61,7 @@ func TestBodiesOfAllSizes(t *testing.T) {
 
 func TestAResultBeyondAFrameIsAnError(t *testing.T) {
 	code := map[string]string{
+		"java":   "example.Big::handleRequest",
 		"nodejs": "exports.handler = (event, context, callback) => callback(null, Buffer.alloc(64 << 20))\n",
 		"python": "def handler(event, context):\n    return b'x' * (64 << 20)\n",
 	}
@@ -134,6 +149,7 @@ exports.handler = function (event, context, callback) {
 
 // printEnv answers some variables and the working directory.
 var printEnv = map[string]string{
+	"java":   "example.PrintEnv::handleRequest",
 	"nodejs": "exports.handler = (event, context, callback) => callback(null, [process.env.GREETING, process.cwd(), new Date(0).getHours(), process.env.accessKeyID, process.env.ALIBABA_CLOUD_ACCESS_KEY_SECRET, process.env.securityToken, context.credentials.accessKeyId].join('|'))\n",
 	"python": "import os, time\n\n\ndef handler(event, context):\n    e = os.environ.get\n    return '|'.join(str(x) for x in [e('GREETING'), os.getcwd(), time.localtime(0).tm_hour, e('accessKeyID', ''), e('ALIBABA_CLOUD_ACCESS_KEY_SECRET', ''), e('securityToken', ''), context.credentials.access_key_id])\n",
 }
@@ -209,6 +225,7 @@ func TestPlacesOfLibraries(t *testing.T) {
 
 func TestInitializer(t *testing.T) {
 	code := map[string]string{
+		"java": "example.Counter::handleRequest",
 		"nodejs": `let n = 0;
 exports.init = function (context, callback) {
   n++;
@@ -236,6 +253,9 @@ def handler(event, context):
 	}
 	languages(t, code, func(t *testing.T, p *process) {
 		p.hello.Initializer = "index.init"
+		if p.in.lang == "java" {
+			p.hello.Initializer = "example.Counter::initialize"
+		}
 		if got := p.request(frame.TypeInit, frame.Request{ID: "i1"}, nil); got.Type == frame.TypeResult || !strings.Contains(string(got.Body), "not yet") {
 			t.Errorf("first: %+v", got)
 		}
@@ -255,9 +275,13 @@ def handler(event, context):
 
 func TestMissingInitializerIsAnError(t *testing.T) {
 	languages(t, echo, func(t *testing.T, p *process) {
+		want := "Handler 'init' missing on module 'index'"
 		p.hello.Initializer = "index.init"
+		if p.in.lang == "java" {
+			p.hello.Initializer, want = "example.Counter::init", "Handler 'init' missing on class 'example.Counter', it must be 'initialize'"
+		}
 		got := p.request(frame.TypeInit, frame.Request{ID: "i1"}, nil)
-		if got.Type != frame.TypeUnhandled || got.Class != frame.ClassNoHandler || !strings.Contains(string(got.Body), "Handler 'init' missing on module 'index'") {
+		if got.Type != frame.TypeUnhandled || got.Class != frame.ClassNoHandler || !strings.Contains(string(got.Body), want) {
 			t.Errorf("%+v %s", got, got.Body)
 		}
 	})
@@ -265,11 +289,15 @@ func TestMissingInitializerIsAnError(t *testing.T) {
 
 func TestHooks(t *testing.T) {
 	code := map[string]string{
+		"java":   "example.Hooks::handleRequest",
 		"nodejs": "exports.stop = (context, callback) => { console.log('stop'); callback() }\nexports.freeze = (context, callback) => { console.log('freeze'); callback() }\n",
 		"python": "def stop(context):\n    context.logger.info('stop')\n\n\ndef freeze(context):\n    context.logger.info('freeze')\n",
 	}
 	languages(t, code, func(t *testing.T, p *process) {
 		p.hello.PreStop, p.hello.PreFreeze = "index.stop", "index.freeze"
+		if p.in.lang == "java" {
+			p.hello.PreStop, p.hello.PreFreeze = "example.Hooks::preStop", "example.Hooks::preFreeze"
+		}
 		for _, h := range []struct {
 			typ  frame.Type
 			name string
@@ -312,6 +340,7 @@ func TestUnknownFramesAndASecondHelloAreIgnored(t *testing.T) {
 
 func TestChildrenDoNotGetTheFramePipes(t *testing.T) {
 	code := map[string]string{
+		"java":   "example.Children::handleRequest",
 		"nodejs": "exports.handler = (event, context, callback) => callback(null, require('child_process').execSync('ls -l /proc/self/fd'))\n",
 		"python": "import os\n\n\ndef handler(event, context):\n    return os.popen('ls -l /proc/self/fd').read()\n",
 	}
@@ -331,6 +360,7 @@ func TestChildrenDoNotGetTheFramePipes(t *testing.T) {
 
 func TestTheTokenIsNowhereToBeRead(t *testing.T) {
 	code := map[string]string{
+		"java": "example.Snoop::handleRequest",
 		"nodejs": `const seen = [];
 const fs = require('fs');
 ['writeSync', 'readSync', 'write'].forEach(function (name) {
@@ -400,7 +430,7 @@ func TestAForkedChildDoesNotAnswer(t *testing.T) {
 }
 
 func TestBootstrapsAreThoseEmbedded(t *testing.T) {
-	for _, name := range []string{"nodejs/bootstrap.js", "python/bootstrap.py"} {
+	for _, name := range []string{"nodejs/bootstrap.js", "python/bootstrap.py", "java/bootstrap.jar"} {
 		embedded, err := bootstraps.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

@@ -54,10 +54,11 @@ func (r *Runtime) Hello(b Binding) frame.Hello {
 		},
 		Service: frame.Service{
 			Name: s.Name, LogProject: s.LogConfig.Project, LogStore: s.LogConfig.Logstore,
-			Qualifier: qualifier(b.Target), VersionID: b.Target.VersionID,
+			Qualifier: Qualifier(b.Target), VersionID: b.Target.VersionID,
 		},
 		Region: b.Region, AccountID: b.AccountID, InstanceID: b.InstanceID,
 		Credentials: Credentials(b.Credentials), LogStyle: b.LogStyle, Errors: b.Errors, IgnorePromises: b.IgnorePromises,
+		Concurrency: r.Concurrency(f),
 	}
 }
 
@@ -66,7 +67,8 @@ func Credentials(c fc.Credentials) frame.Credentials {
 	return frame.Credentials{AccessKeyID: c.AccessKeyID, AccessKeySecret: c.AccessKeySecret, SecurityToken: c.SecurityToken}
 }
 
-func qualifier(t *fc.Target) string {
+// Qualifier is the qualifier that a target was asked for by, LATEST if none.
+func Qualifier(t *fc.Target) string {
 	if t.Ref.Qualifier == "" {
 		return fc.Latest
 	}
@@ -95,12 +97,15 @@ func (r *Runtime) functionEnv(b Binding) map[string]string {
 		"FC_FUNCTION_HANDLER":     f.Handler,
 		"FC_FUNCTION_MEMORY_SIZE": strconv.Itoa(f.MemorySizeMB),
 		"FC_SERVICE_NAME":         b.Target.Service.Name,
-		"FC_QUALIFIER":            qualifier(b.Target),
+		"FC_QUALIFIER":            Qualifier(b.Target),
 		"FC_VER_ID":               b.Target.VersionID,
 		"FC_REGION":               b.Region,
 		"FC_ACCOUNT_ID":           b.AccountID,
 		"FC_INSTANCE_ID":          b.InstanceID,
 		"FC_RUNTIME_VERSION":      r.status.Version,
+	}
+	if r.ServesHTTP() {
+		env["FC_SERVER_PORT"] = strconv.Itoa(f.ListenPort())
 	}
 	fixed := r.startEnv()
 	maps.Copy(fixed, env)

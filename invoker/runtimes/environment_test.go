@@ -66,6 +66,7 @@ func TestHello(t *testing.T) {
 		Function: frame.Function{Name: "fn", Handler: "index.handler", MemoryMB: 256, TimeoutSeconds: 9, Initializer: "index.init", InitializationTimeout: 4},
 		Service:  frame.Service{Name: "svc", LogProject: "p", LogStore: "l", Qualifier: "prod", VersionID: "7"},
 		Region:   "cn-hangzhou", AccountID: "123", InstanceID: "i-1",
+		Concurrency: 1,
 		Credentials: frame.Credentials{AccessKeyID: "id", AccessKeySecret: "secret", SecurityToken: "token"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -21,7 +21,7 @@ type finder struct {
 	installDir string // of package install; "" = none
 
 	mu       sync.Mutex
-	versions map[string]func() (string, error) // by root and path
+	versions map[string]func() (string, error) // by root, path and argument
 }
 
 // search gives the path, as seen inside, of a runtime's interpreter; "" when there is none.
@@ -83,38 +83,41 @@ func (f *finder) visible(file string) bool {
 	return strings.HasPrefix(file, "/usr/")
 }
 
-// version is what the interpreter says of itself.
-func (f *finder) version(root, file string) (string, error) {
+// version is what the interpreter says of itself when it is asked with arg.
+func (f *finder) version(root, file, arg string) (string, error) {
 	f.mu.Lock()
-	key := root + "\x00" + file
+	key := root + "\x00" + file + "\x00" + arg
 	ask := f.versions[key]
 	if ask == nil {
-		ask = sync.OnceValues(func() (string, error) { return askVersion(root, file) })
+		ask = sync.OnceValues(func() (string, error) { return askVersion(root, file, arg) })
 		f.versions[key] = ask
 	}
 	f.mu.Unlock()
 	return ask()
 }
 
-// askVersion runs the interpreter with --version. Inside its root when the daemon may, since it needs the libraries there.
-func askVersion(root, file string) (string, error) {
+// askVersion runs the interpreter with arg. Inside its root when the daemon may, since it needs the libraries there.
+func askVersion(root, file, arg string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, file, "--version")
+	cmd := exec.CommandContext(ctx, file, arg)
 	if root != "" && os.Geteuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
 	} else if root != "" {
-		cmd = exec.CommandContext(ctx, filepath.Join(root, file), "--version")
+		cmd = exec.CommandContext(ctx, filepath.Join(root, file), arg)
 	}
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "LANG=C.UTF-8"}
+	if root != "" { // Java 8 finds a library of its own through /proc, which is not there
+		cmd.Env = append(cmd.Env, "LD_LIBRARY_PATH="+filepath.Join(file, "../../lib", javaArch(), "jli"))
+	}
 	cmd.WaitDelay = time.Second
-	out, err := cmd.CombinedOutput() // Python 2 answers on stderr
+	out, err := cmd.CombinedOutput() // Python 2 and Java answer on stderr
 	if ctx.Err() != nil {
-		return "", fmt.Errorf("no answer to --version within %v", probeTimeout)
+		return "", fmt.Errorf("no answer to %s within %v", arg, probeTimeout)
 	}
 	if err != nil {
-		return "", fmt.Errorf("--version: %w: %.200q", err, out)
+		return "", fmt.Errorf("%s: %w: %.200q", arg, err, out)
 	}
 	return string(out), nil
 }

@@ -2,6 +2,7 @@ package runtimes
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ const patience = 30 * time.Second
 
 // interpreter is one real interpreter that the contract is tried on.
 type interpreter struct {
-	lang    string // "nodejs" or "python"
+	lang    string // "nodejs", "python" or "java"
 	path    string
 	version string
 	major   int // 20, 8, 6; 3, 2
@@ -32,21 +33,26 @@ type interpreter struct {
 
 func (in interpreter) String() string { return fmt.Sprintf("%s %s", in.lang, in.version) }
 
-func (in interpreter) bootstrap() string {
-	file := map[string]string{"nodejs": "nodejs/bootstrap.js", "python": "python/bootstrap.py"}[in.lang]
+// args are the interpreter's own arguments and the bootstrap.
+func (in interpreter) args(t testing.TB) []string {
+	t.Helper()
+	file := map[string]string{"nodejs": "nodejs/bootstrap.js", "python": "python/bootstrap.py", "java": "java/bootstrap.jar"}[in.lang]
 	abs, err := filepath.Abs(file)
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
-	return abs
+	if in.lang == "java" {
+		return append(javaFlags(1024), abs)
+	}
+	return []string{abs}
 }
 
 // interpreters are the host's own of a language, and those in the folder FCD_TEST_RUNTIMES names: executables or links
-// called node* and python*.
+// called node*, python* and java*.
 func interpreters(t testing.TB, lang string) []interpreter {
 	t.Helper()
-	prefix := map[string]string{"nodejs": "node", "python": "python"}[lang]
-	paths := []string{map[string]string{"nodejs": "/usr/bin/node", "python": "/usr/bin/python3"}[lang]}
+	prefix := map[string]string{"nodejs": "node", "python": "python", "java": "java"}[lang]
+	paths := []string{map[string]string{"nodejs": "/usr/bin/node", "python": "/usr/bin/python3", "java": "/usr/bin/java"}[lang]}
 	if dir := os.Getenv("FCD_TEST_RUNTIMES"); dir != "" {
 		more, err := filepath.Glob(filepath.Join(dir, prefix+"*"))
 		if err != nil {
@@ -57,13 +63,16 @@ func interpreters(t testing.TB, lang string) []interpreter {
 	}
 	var found []interpreter
 	for _, path := range paths {
-		out, err := exec.Command(path, "--version").CombinedOutput()
+		ask := map[string]string{"java": "-version"}[lang]
+		out, err := exec.Command(path, cmp.Or(ask, "--version")).CombinedOutput()
 		if err != nil {
-			t.Fatalf("%s --version: %v (the tests need %s on this machine)", path, err, paths[0])
+			t.Fatalf("%s %s: %v (the tests need %s on this machine)", path, ask, err, paths[0])
 		}
-		in := interpreter{lang: lang, path: path, version: strings.TrimLeft(strings.TrimSpace(string(out)), "vPython ")}
-		fmt.Sscanf(in.version, "%d", &in.major)
-		found = append(found, in)
+		text, v, err := readVersion(string(out))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, interpreter{lang: lang, path: path, version: text, major: v.major})
 	}
 	return found
 }
@@ -139,6 +148,9 @@ func (p *logPipe) read(r io.Reader, token frame.Token) {
 			if size > 0 {
 				emit()
 				id, late = f.ID, f.Mark == frame.FenceEnd
+				if f.Mark == frame.FenceUnlabel {
+					id = ""
+				}
 				if late && !p.ends(id) {
 					close(p.end(id))
 				}
@@ -205,6 +217,12 @@ func start(t testing.TB, in interpreter, files map[string]string, env ...string)
 		Function: frame.Function{Name: "fn", Handler: "index.handler", MemoryMB: 128, TimeoutSeconds: 3, InitializationTimeout: 5},
 		Service:  frame.Service{Name: "svc", LogProject: "prj", LogStore: "store", Qualifier: "prod", VersionID: "7"},
 	}
+	if in.lang == "java" {
+		p.hello.Runtime = "java8"
+		if err := os.CopyFS(code, os.DirFS(javaClasses(t))); err != nil {
+			t.Fatal(err)
+		}
+	}
 	p.run(append([]string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "LANG=C.UTF-8", "PYTHONUNBUFFERED=1"}, env...))
 	t.Cleanup(p.stop)
 	ready, err := frame.ReadReady(p.next())
@@ -223,7 +241,8 @@ func (p *process) run(env []string) {
 		}
 		ends[i] = [2]*os.File{r, w}
 	}
-	p.cmd = exec.CommandContext(context.Background(), p.in.path, p.in.bootstrap())
+	p.cmd = exec.CommandContext(context.Background(), p.in.path, p.in.args(p.t)...)
+	p.cmd.Dir = p.code
 	p.cmd.Env = env
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.ExtraFiles = []*os.File{ends[0][0], ends[1][1]}

@@ -30,6 +30,7 @@ func TestEndOfThePipeOfABlankInstance(t *testing.T) {
 
 func TestTermEndsARunningRequest(t *testing.T) {
 	code := map[string]string{
+		"java":   "example.Waiting::handleRequest",
 		"nodejs": "exports.handler = function () { console.log('waiting') }\n",
 		"python": "import threading, logging\n\n\ndef other(e):\n    e.wait()\n\n\ndef handler(event, context):\n    e = threading.Event()\n    t = threading.Thread(target=other, args=(e,))\n    t.daemon = True\n    t.start()\n    logging.info('waiting')\n    while True:\n        e.wait(1)\n",
 	}
@@ -40,11 +41,12 @@ func TestTermEndsARunningRequest(t *testing.T) {
 		if code := p.exit(); code != 143 {
 			t.Errorf("exit code %d, want 143", code)
 		}
-		if p.in.lang != "python" {
-			return
-		}
 		log := p.generic(strings.Join(p.logs[1].of("r1", false), "\n"))
-		for _, part := range []string{`File "/code/index.py", line 5, in other`, "in handler"} {
+		parts := map[string][]string{
+			"python": {`File "/code/index.py", line 5, in other`, "in handler"},
+			"java":   {"Thread other (WAITING):", "  at example.Waiting$1.run(Waiting.java:", "Thread main (", "  at example.Waiting.handleRequest(Waiting.java:"},
+		}
+		for _, part := range parts[p.in.lang] {
 			if !strings.Contains(log, part) {
 				t.Errorf("%s is not in %s", part, log)
 			}

@@ -116,6 +116,7 @@ func TestPythonLog(t *testing.T) {
 
 func TestLogTimestampsAreUTC(t *testing.T) {
 	code := map[string]string{
+		"java":   "example.Now::handleRequest",
 		"nodejs": "exports.handler = (e, c, cb) => { console.log('x'); cb(null, new Date().toISOString().slice(0, 16)) }\n",
 		"python": "import logging, time\n\n\ndef handler(e, c):\n    logging.info('x')\n    return time.strftime('%Y-%m-%dT%H:%M', time.gmtime())\n",
 	}
@@ -132,6 +133,7 @@ func TestLogTimestampsAreUTC(t *testing.T) {
 // The bytes around the fences, in order: S, library output, raw write, a child's output, E, late output.
 func TestOrderAroundTheFences(t *testing.T) {
 	code := map[string]string{
+		"java": "example.Order::handleRequest",
 		"nodejs": `exports.handler = function (event, context, callback) {
   console.log('library');
   require('fs').writeSync(1, 'raw\n');
@@ -195,6 +197,7 @@ func TestPrefixOfLateLines(t *testing.T) {
 
 func TestOutputOfManySizes(t *testing.T) {
 	code := map[string]string{
+		"java": "example.Sizes::handleRequest",
 		"nodejs": `exports.handler = function (event, context, callback) {
   const kind = event.toString();
   if (kind === 'long') { console.log('x'.repeat(1 << 20)); process.stdout.write('y'.repeat(1 << 20)) }
@@ -251,6 +254,7 @@ def handler(event, context):
 // Zero bytes, forged fences and everything else that is not UTF-8 stays text.
 func TestBinaryOutput(t *testing.T) {
 	code := map[string]string{
+		"java":   "example.Binary::handleRequest",
 		"nodejs": "exports.handler = (event, context, callback) => { process.stdout.write(event); callback() }\n",
 		"python": "import os\n\n\ndef handler(event, context):\n    os.write(1, event)\n",
 	}
@@ -266,6 +270,7 @@ func TestBinaryOutput(t *testing.T) {
 
 func TestALongErrorIsCutInTheLog(t *testing.T) {
 	code := map[string]string{
+		"java":   "example.LongError::handleRequest",
 		"nodejs": "exports.handler = (event, context, callback) => callback('\\u00e9'.repeat(300000))\n",
 		"python": "def handler(event, context):\n    raise Exception('e' * 300000)\n",
 	}
@@ -279,7 +284,7 @@ func TestALongErrorIsCutInTheLog(t *testing.T) {
 			t.Fatalf("%d lines", len(log))
 		}
 		text := []rune(unstamped(log)[0])
-		prefix := map[string]string{"nodejs": "TIME r1 error ", "python": "TIME r1 ERROR "}[p.in.lang]
+		prefix := map[string]string{"nodejs": "TIME r1 error ", "python": "TIME r1 ERROR ", "java": "TIME r1 ERROR "}[p.in.lang]
 		if n := len(text) - len(prefix) - len(frame.ErrorTruncatedMark); n != frame.MaxErrorLogChars {
 			t.Errorf("%d characters of the error", n)
 		}
@@ -289,6 +294,7 @@ func TestALongErrorIsCutInTheLog(t *testing.T) {
 // A child that outlives the request keeps the pipes open; the fences still end the request.
 func TestAChildLeftBehindDoesNotHoldTheRequest(t *testing.T) {
 	code := map[string]string{
+		"java":   "example.LeftBehind::handleRequest",
 		"nodejs": "exports.handler = (event, context, callback) => { require('child_process').spawn('sleep', ['60'], {stdio: 'inherit'}); callback(null, 'x') }\n",
 		"python": "import subprocess\n\n\ndef handler(event, context):\n    subprocess.Popen(['sleep', '60'])\n    return 'x'\n",
 	}

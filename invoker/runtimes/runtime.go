@@ -49,16 +49,22 @@ func (r *Runtime) BootstrapDir() string { return r.bootstrapDir }
 // an interpreter that has a flag for it; 0 leaves it as it is.
 func (r *Runtime) Command(heapMB int) (program string, args []string) {
 	args = append([]string{r.Path}, r.settings.extraArgs()...)
-	if heapMB > 0 && r.row.family.heapFlag != "" {
+	switch {
+	case r.row.family.flags != nil:
+		args = append(args, r.row.family.flags(heapMB)...)
+	case heapMB > 0 && r.row.family.heapFlag != "":
 		args = append(args, fmt.Sprintf("%s%d", r.row.family.heapFlag, heapMB))
 	}
 	return r.Path, append(args, path.Join(BootstrapMount, r.row.family.bootstrap))
 }
 
 // HeapMB is what Command is to be given for a function's memory size. hard tells whether the sandbox bounds memory by
-// itself. It is 0 where a generic instance, started before its function is known, serves as well as a fresh one.
+// itself. It is 0 where a generic instance, started before its function is known, serves as well as a fresh one. For
+// Java it is the memory size itself, of which Command makes the bounds of the heap.
 func (r *Runtime) HeapMB(memoryMB int, hard bool) int {
 	switch {
+	case r.row.family.flags != nil:
+		return memoryMB
 	case r.row.family.heapFlag == "":
 		return 0
 	case r.row.smallHeap && memoryMB > 1408:
@@ -89,11 +95,11 @@ func (r *Runtime) standInFor(name string) *Runtime {
 // find fills in the interpreter and the status.
 func (r *Runtime) find(f *finder) {
 	r.status = Status{Name: r.Name}
-	missing := r.row.missing()
-	if r.row.family.bootstrap == "" {
-		r.status.Reason = missing
+	if r.row.family.http {
+		r.status.Ready, r.status.Origin, r.status.Path = true, "the function's own", defaultProgram
 		return
 	}
+	missing := r.row.missing()
 	if r.settings.Root == "" && len(r.settings.Command) == 0 && f.installDir != "" && r.findInstalled(f) {
 		return
 	}
@@ -106,7 +112,7 @@ func (r *Runtime) find(f *finder) {
 		return
 	}
 	r.status.Path = file
-	text, err := f.version(r.settings.Root, file)
+	text, err := f.version(r.settings.Root, file, r.row.family.askVersion)
 	if err == nil {
 		err = r.judge(text)
 	}

@@ -26,7 +26,10 @@ type Options struct {
 	// HostDirs are where interpreters of the host are looked for. Default /usr/bin and /usr/local/bin: of the host, a
 	// sandbox shows /usr alone, so an interpreter elsewhere, a version manager's for example, would not start.
 	HostDirs []string
-	Log      *zap.Logger
+	// Only names the runtimes to look for, which saves the time of asking the other interpreters; those are in the table
+	// and not ready. Empty: all.
+	Only []string
+	Log  *zap.Logger
 }
 
 // Settings are what an operator may change of a runtime. The zero value changes nothing.
@@ -87,7 +90,7 @@ func New(o Options) (*Table, error) {
 	for _, row := range rows {
 		t.runtimes[row.name] = &Runtime{Name: row.name, row: row, settings: o.Settings[row.name], bootstrapDir: dir}
 	}
-	t.probe(&f)
+	t.probe(&f, o.wanted())
 	t.fallBack()
 	for _, name := range t.Names() {
 		s := t.runtimes[name].Probe()
@@ -119,11 +122,30 @@ func checkSettings(settings map[string]Settings) error {
 	return nil
 }
 
-// probe finds and asks all interpreters at once.
-func (t *Table) probe(f *finder) {
+// wanted tells whether a runtime is to be looked for: it was asked for or may serve in place of one that was.
+func (o *Options) wanted() func(name string) bool {
+	want := map[string]bool{}
+	for _, name := range o.Only {
+		if real, ok := aliases[name]; ok {
+			name = real
+		}
+		want[name] = true
+		for _, other := range o.Settings[name].Fallbacks {
+			want[other] = true
+		}
+	}
+	return func(name string) bool { return len(want) == 0 || want[name] }
+}
+
+// probe finds and asks the wanted interpreters, all at once.
+func (t *Table) probe(f *finder, wanted func(string) bool) {
 	var wg sync.WaitGroup
-	for _, r := range t.runtimes {
-		wg.Go(func() { r.find(f) })
+	for name, r := range t.runtimes {
+		if wanted(name) {
+			wg.Go(func() { r.find(f) })
+		} else {
+			r.status = Status{Name: name, Reason: fmt.Sprintf("runtime %s was not looked for", name)}
+		}
 	}
 	wg.Wait()
 }

@@ -96,7 +96,12 @@ func TestStatusOfEveryKindOfHost(t *testing.T) {
 		{"a fallback", map[string]string{"python3": "Python 3.11.2"}, map[string]Settings{"python3.9": {Fallbacks: []string{"python2.7", "python3"}}},
 			Status{Name: "python3.9", Version: "3.11.2", Origin: "python3 (fallback)", Path: "python3", Ready: true}},
 		{"an interpreter that says nothing", map[string]string{"node": ""}, nil, Status{Name: "nodejs6", Path: "node", Reason: missing("nodejs6")}},
-		{"java8 has no bootstrap yet", map[string]string{"java": `openjdk version "1.8.0_504"`}, nil, Status{Name: "java8", Reason: missing("java8")}},
+		{"Java 8", map[string]string{"java": `openjdk version "1.8.0_504"`}, nil,
+			Status{Name: "java8", Version: "1.8.0_504", Origin: "host", Path: "java", Ready: true}},
+		{"a newer Java does not serve java8", map[string]string{"java": `openjdk version "17.0.15" 2025-04-15`}, nil,
+			Status{Name: "java8", Version: "17.0.15", Origin: "host", Path: "java", Reason: missing("java8")}},
+		{"a newer Java by the operator's word", map[string]string{"java": `openjdk version "25" 2025-09-16`}, map[string]Settings{"java8": {AllowNewer: true}},
+			Status{Name: "java8", Version: "25", Origin: "host (stands in for java8)", Path: "java", Ready: true}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -228,9 +233,15 @@ func TestNames(t *testing.T) {
 }
 
 func TestCommand(t *testing.T) {
-	dir := hostWith(t, map[string]string{"node": "v20.0.0", "python3": "Python 3.11.2", "py": "Python 3.12.0"})
+	dir := hostWith(t, map[string]string{"node": "v20.0.0", "python3": "Python 3.11.2", "py": "Python 3.12.0", "java": `openjdk version "1.8.0_504"`})
+	javaArgs := func(most, least string) []string {
+		return []string{dir + "/java", "-Xint", most, least, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+			"-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData", "-Dfile.encoding=UTF-8", "-Dsun.jnu.encoding=UTF-8",
+			"-Djava.security.egd=file:/dev/./urandom", "-Dfc.func.code.path=/code/", "-jar", "/var/fc/bootstrap/java/bootstrap.jar"}
+	}
 	table := newTable(t, Options{HostDirs: []string{dir}, Settings: map[string]Settings{
 		"python3.12": {Command: []string{dir + "/py", "-X", "dev"}, Args: []string{"-u"}},
+		"java8":      {Args: []string{"-Xint"}},
 	}})
 	tests := []struct {
 		runtime  string
@@ -243,6 +254,8 @@ func TestCommand(t *testing.T) {
 		{"nodejs8", 2048, true, []string{dir + "/node", "--max-old-space-size=1843", "/var/fc/bootstrap/nodejs/bootstrap.js"}},
 		{"nodejs20", 2048, true, []string{dir + "/node", "/var/fc/bootstrap/nodejs/bootstrap.js"}},
 		{"python3", 2048, false, []string{dir + "/python3", "/var/fc/bootstrap/python/bootstrap.py"}},
+		{"java8", 128, true, javaArgs("-Xmx80m", "-Xms38m")},
+		{"java8", 1024, false, javaArgs("-Xmx921m", "-Xms307m")},
 		{"python3.12", 128, true, []string{dir + "/py", "-X", "dev", "-u", "/var/fc/bootstrap/python/bootstrap.py"}},
 	}
 	for _, tt := range tests {
@@ -298,6 +311,9 @@ func TestVersions(t *testing.T) {
 		{"Python 3.13.0rc1", "3.13.0rc1", version{3, 13}},
 		{"openjdk version \"1.8.0_504\"\nOpenJDK Runtime", "1.8.0_504", version{1, 8}},
 		{"openjdk 17.0.15 2025-04-15", "17.0.15", version{17, 0}},
+		{"openjdk version \"25\" 2025-09-16\nOpenJDK Runtime", "25", version{25, 0}},
+		{"java version \"22-ea\" 2024-03-19", "22-ea", version{22, 0}},
+		{"OpenJDK 64-Bit Server VM warning: 1.5 is odd\nopenjdk version \"1.8.0_504\"", "1.8.0_504", version{1, 8}},
 		{"", "", version{}},
 		{"hello", "", version{}},
 	}
@@ -305,6 +321,23 @@ func TestVersions(t *testing.T) {
 		text, got, err := readVersion(tt.in)
 		if text != tt.text || got != tt.want || (err != nil) != (tt.text == "") {
 			t.Errorf("%q: %q, %v, %v", tt.in, text, got, err)
+		}
+	}
+}
+
+func TestEveryRuntimeThatAFunctionMayNameIsInTheTable(t *testing.T) {
+	table, err := New(Options{BootstrapDir: t.TempDir(), HostDirs: []string{t.TempDir()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range fc.Runtimes() {
+		if _, err := table.Get(name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range table.Names() {
+		if !slices.Contains(fc.Runtimes(), name) {
+			t.Errorf("no function may name %s", name)
 		}
 	}
 }

@@ -73,6 +73,12 @@ type Exit struct {
 // ErrNotSupported is what an optional ability answers where the host or the driver lacks it.
 var ErrNotSupported = errors.New("not supported by this sandbox driver on this host")
 
+// ProgramError says that everything was in place but Spec.Path could not be executed: it is not there, not a program, or
+// not the machine's.
+type ProgramError struct{ Reason string } // "/code/bootstrap: no such file or directory"
+
+func (e *ProgramError) Error() string { return "the program cannot be executed: " + e.Reason }
+
 // Driver starts instances.
 type Driver interface {
 	Name() string

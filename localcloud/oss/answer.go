@@ -42,14 +42,22 @@ func (a *answer) ReadFrom(r io.Reader) (int64, error) {
 
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// counter counts the bytes of a request's body.
+// counter counts the bytes of a request's body and marks its errors as the client's.
 type counter struct {
 	r io.Reader
 	n int64
 }
 
+// bodyError is an error of reading a request's body: a connection lost, a malformed chunk.
+type bodyError struct{ error }
+
+func (e bodyError) Unwrap() error { return e.error }
+
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += int64(n)
+	if err != nil && err != io.EOF {
+		err = bodyError{err}
+	}
 	return n, err
 }

@@ -38,7 +38,7 @@ type call struct {
 func newCall(s *Server, w http.ResponseWriter, r *http.Request) *call {
 	var id [12]byte
 	rand.Read(id[:]) // never fails
-	c := &call{s: s, w: &answer{ResponseWriter: w}, r: r, query: r.URL.Query(), id: fmt.Sprintf("%X", id[:]), start: s.opts.Now()}
+	c := &call{s: s, w: &answer{ResponseWriter: w}, r: r, query: r.URL.Query(), id: fmt.Sprintf("%X", id[:]), start: s.opts.Now(), op: unknownOperation}
 	c.body = &counter{r: r.Body}
 	h := w.Header()
 	h.Set("x-oss-request-id", c.id)
@@ -52,32 +52,41 @@ func (c *call) ctx() context.Context { return c.r.Context() }
 
 // serve finds the operation, checks the caller and runs it.
 func (c *call) serve() error {
-	c.op = unknownOperation
-	var err error
-	if c.bucket, c.key, err = c.s.address(c.r); err != nil {
-		return err
-	}
-	if c.op, err = c.route(); err != nil {
-		c.op = unknownOperation
+	if err := c.locate(); err != nil {
 		return err
 	}
 	if err := c.authenticate(); err != nil {
 		return err
 	}
-	if c.bucket != "" {
-		if err := checkBucketName(c.bucket); err != nil {
-			return err
-		}
-	}
-	if c.key != "" {
-		if err := checkKey(c.key); err != nil {
-			return err
-		}
+	if err := c.checkNames(); err != nil {
+		return err
 	}
 	if err := c.authorize(); err != nil {
 		return err
 	}
 	return c.op.serve(c)
+}
+
+// locate finds what the request is about.
+func (c *call) locate() (err error) {
+	if c.bucket, c.key, err = c.s.address(c.r); err != nil {
+		return err
+	}
+	op, err := c.route()
+	if err == nil {
+		c.op = op
+	}
+	return err
+}
+
+func (c *call) checkNames() error {
+	if c.bucket == "" {
+		return nil
+	}
+	if err := checkBucketName(c.bucket); err != nil || c.key == "" {
+		return err
+	}
+	return checkKey(c.key)
 }
 
 // fail answers an error, or breaks the connection when an answer is already under way.

@@ -61,8 +61,11 @@ func asError(err error) *Error {
 	if e := storageError(err); e != nil {
 		return e
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return refuse(statusClientGone, "RequestTimeout", "the client went away before the request was complete")
+	if errors.Is(err, context.Canceled) {
+		return refuse(statusClientGone, "RequestCanceled", "the client went away before the request was complete")
+	}
+	if body := (bodyError{}); errors.As(err, &body) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return badRequest("IncompleteBody", "the request body could not be read to its end: %v", err)
 	}
 	return refuse(http.StatusInternalServerError, "InternalError", "please contact the server administrator")
 }

@@ -53,7 +53,7 @@ type Options struct {
 	MaxTotal  int64         // bound of all stored bytes; 0: none. Beyond it writes answer 507
 	UploadTTL time.Duration // age at which an unfinished upload is aborted; default 7 days
 	// Failed is called once when the index can no longer be written: every write answers 503 from then on and only a
-	// restart helps. Nil: it is logged only.
+	// restart helps. It must not block. Nil: it is logged only.
 	Failed func(error)
 
 	Log        *zap.Logger

@@ -30,7 +30,7 @@ type consumerGroup struct {
 
 type consumer struct {
 	seen time.Time
-	held []int // shards it said it still reads
+	held []int // shards it said it still reads, and those it was given since
 }
 
 func newConsumerGroup(doc groupDoc) *consumerGroup {
@@ -263,6 +263,7 @@ func (g *consumerGroup) beat(who string, held []int, shards int, now time.Time) 
 			mine = append(mine, shard)
 		}
 	}
+	g.consumers[who].held = append(slices.Clone(held), mine...) // from now on it may read these
 	return mine
 }
 

@@ -133,13 +133,13 @@ func keyBorder(id, n int) []byte {
 }
 
 // shardByID finds a shard by the text of its number.
-func (l *logstore) shardByID(id string) (int, *shard, error) {
+func (l *logstore) shardByID(id string) (*shard, error) {
 	for i, sh := range l.shards {
 		if itoa(int64(i)) == id {
-			return i, sh, nil
+			return sh, nil
 		}
 	}
-	return 0, nil, notFound("ShardNotExist", "shard %.20q does not exist in logstore %s", id, l.name)
+	return nil, notFound("ShardNotExist", "shard %.20q does not exist in logstore %s", id, l.name)
 }
 
 // bytes is what the logstore's frames take on disk.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/url"
 	"strings"
 
 	_ "modernc.org/sqlite" // registers the driver "sqlite" with database/sql
@@ -22,7 +23,7 @@ type change struct {
 }
 
 func openMeta(path string) (*meta, error) {
-	dsn := "file:" + path + "?_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)" +
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)" +
 		"&_pragma=cache_size(-2048)"
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {

@@ -30,6 +30,22 @@ func (s *Server) projectAnswer(name string, d projectDoc) projectAnswer {
 	}
 }
 
+// newProject is the name that the body of CreateProject gives; clients may send that to the endpoint itself.
+func (c *call) newProject() (string, error) {
+	var body struct {
+		Name string `json:"projectName"`
+	}
+	err := c.readJSON(&body)
+	if err == nil && !projectName.MatchString(body.Name) {
+		err = badProjectName(body.Name)
+	}
+	return body.Name, err
+}
+
+func badProjectName(name string) error {
+	return badRequest("ParameterInvalid", "project name %.100q must be 3 to 63 of a-z, 0-9 and -, not beginning or ending with -", name)
+}
+
 func (c *call) createProject() error {
 	var body struct {
 		Name        string `json:"projectName"`
@@ -55,7 +71,7 @@ func (c *call) createProject() error {
 // addProject makes a project; the caller holds changing.
 func (s *Server) addProject(ctx context.Context, name, description string) error {
 	if !projectName.MatchString(name) {
-		return badRequest("ParameterInvalid", "project name %.100q must be 3 to 63 of a-z, 0-9 and -, not beginning or ending with -", name)
+		return badProjectName(name)
 	}
 	now := s.opts.Clock().Unix()
 	doc := projectDoc{Description: description, CreateTime: now, ModifyTime: now}

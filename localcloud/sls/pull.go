@@ -72,8 +72,7 @@ func (c *call) shard() (*shard, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, sh, err := l.shardByID(c.parts["shard"])
-	return sh, err
+	return l.shardByID(c.parts["shard"])
 }
 
 func (c *call) getCursor() error {

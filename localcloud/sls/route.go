@@ -18,6 +18,7 @@ type route struct {
 func routes() []route {
 	return []route{
 		{http.MethodPost, "/", "", "CreateProject", true, (*call).createProject},
+		{http.MethodPost, "/", "", "CreateProject", false, (*call).createProject}, // as the Node client does
 		{http.MethodGet, "/", "", "ListProject", false, (*call).listProjects},
 		{http.MethodGet, "/", "", "GetProject", true, (*call).getProject},
 		{http.MethodPut, "/", "", "UpdateProject", true, (*call).updateProject},
@@ -57,7 +58,7 @@ func routes() []route {
 	}
 }
 
-// route finds the operation of a request and fills call.parts. A logstore's settings are read with any unknown type.
+// route finds the operation of a request and fills call.parts.
 func (c *call) route() (*route, error) {
 	kind := c.r.URL.Query().Get("type")
 	known := false

@@ -125,6 +125,11 @@ func (c *call) admit(rt *route) error {
 	if err != nil {
 		return err
 	}
+	if rt.action == "CreateProject" && c.project == "" {
+		if c.project, err = c.newProject(); err != nil {
+			return err
+		}
+	}
 	resource := fc.ARN{Service: "log", Region: c.s.opts.Region, Account: c.s.opts.AccountID, Resource: c.resource()}.String()
 	source, _, _ := net.SplitHostPort(c.r.RemoteAddr)
 	env := ram.Env{"acs:SourceIp": source, "acs:SecureTransport": strconv.FormatBool(c.r.TLS != nil)}
@@ -190,12 +195,14 @@ func (c *call) json(v any) error {
 	return c.bytes("application/json", b)
 }
 
-// ok answers 200 with nothing.
-func (c *call) ok() error { return c.bytes("application/json", nil) }
+// ok answers 200 with nothing, also no type: the Node client parses whatever is called JSON.
+func (c *call) ok() error { return c.bytes("", nil) }
 
 func (c *call) bytes(contentType string, b []byte) error {
 	h := c.w.Header()
-	h.Set("Content-Type", contentType)
+	if contentType != "" {
+		h.Set("Content-Type", contentType)
+	}
 	h.Set("Content-Length", strconv.Itoa(len(b)))
 	c.w.WriteHeader(http.StatusOK)
 	_, _ = c.w.Write(b) // a client that has gone needs no answer

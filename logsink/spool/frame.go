@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// MaxRecordBytes bounds one record. A log line is at most 256 KiB; the rest is room for its names.
+// MaxRecordBytes bounds one record. A log line is at most 900 KiB; the rest is room for its names.
 const MaxRecordBytes = 1 << 20
 
 const frameHeaderBytes = 8

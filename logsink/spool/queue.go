@@ -26,6 +26,8 @@ type Queue struct {
 	pendingN uint64
 	spare    []byte // the buffer that pending was swapped with
 	writing  bool   // one Append is writing for all
+	accepted uint64 // records that Append took, since open
+	settled  uint64 // of these, how many were written or lost
 	closed   bool
 	cursor   uint64
 	consumed int64  // bytes of the first segment below the cursor
@@ -150,6 +152,7 @@ func (q *Queue) Append(wait bool, recs ...[]byte) error {
 		q.pending = appendFrame(q.pending, rec)
 	}
 	q.pendingN += uint64(len(recs))
+	q.accepted += uint64(len(recs))
 	q.count(size)
 	if q.writing {
 		return nil
@@ -189,6 +192,8 @@ func (q *Queue) writeOut() error {
 			q.mu.Lock()
 		}
 		q.spare = buf
+		q.settled += n
+		q.room.Broadcast() // they go on when this Append has let go of mu, so after what follows
 		if err != nil {
 			failure = fmt.Errorf("log spool of %s/%s: %w", q.Project, q.Logstore, err)
 			q.lost += n
@@ -204,6 +209,15 @@ func (q *Queue) writeOut() error {
 	q.room.Broadcast()
 	poke(q.signal)
 	return failure
+}
+
+// settle waits until every record accepted before the call is written.
+func (q *Queue) settle() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for target := q.accepted; q.settled < target; {
+		q.room.Wait()
+	}
 }
 
 // writeAll writes buf at the end; after a failure the file is cut to its old size so that no torn frame stays.

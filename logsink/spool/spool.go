@@ -175,7 +175,12 @@ func (s *Spool) wakeAppends() {
 }
 
 // Sync returns when everything appended before the call is on the disk, or with ctx's error.
-func (s *Spool) Sync(ctx context.Context) error { return s.syncer.sync(ctx) }
+func (s *Spool) Sync(ctx context.Context) error {
+	for _, q := range s.Queues() {
+		q.settle()
+	}
+	return s.syncer.sync(ctx)
+}
 
 // Close flushes and closes all queues. Appends fail with ErrClosed from then on. It may be called twice.
 func (s *Spool) Close() error {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -382,7 +383,8 @@ func TestSyncOfAClosedSpool(t *testing.T) {
 }
 
 func TestConcurrentAppendsKeepEachCallersOrder(t *testing.T) {
-	q := queue(t, open(t, Options{Dir: t.TempDir(), SegmentBytes: 4096, BufferBytes: 256}))
+	s := open(t, Options{Dir: t.TempDir(), SegmentBytes: 4096, BufferBytes: 256})
+	q := queue(t, s)
 	var group sync.WaitGroup
 	for g := range 8 {
 		group.Go(func() {
@@ -390,6 +392,12 @@ func TestConcurrentAppendsKeepEachCallersOrder(t *testing.T) {
 				if err := q.Append(false, fmt.Appendf(nil, "%d %d", g, i)); err != nil {
 					t.Error(err)
 				}
+			}
+			if err := s.Sync(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if !slices.Contains(rest(t, q), fmt.Sprintf("%d 499", g)) {
+				t.Errorf("the last record of writer %d is not written after Sync", g)
 			}
 		})
 	}

@@ -340,6 +340,6 @@ func nothingLeft(tb testing.TB, dir string) {
 
 func smallLimits() fc.Limits {
 	l := fc.DefaultLimits()
-	l.MaxCodeZipBytes, l.MaxUnpackedBytes, l.MaxPackageEntries = 4<<20, 32<<20, 50
+	l.MaxCodeZipBytes, l.MaxUnpackedBytes, l.MaxPackageEntries = 1<<20, 8<<20, 50
 	return l
 }

@@ -56,7 +56,12 @@ func refuseNetworkFS(dir string) error {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return fmt.Errorf("statfs %s: %w", dir, err)
 	}
-	if name, ok := networkFS[int64(uint32(st.Type))]; ok {
+	return refuseType(dir, int64(st.Type))
+}
+
+// refuseType looks at the magic number that statfs gives, of which 32 bits count.
+func refuseType(dir string, magic int64) error {
+	if name, ok := networkFS[int64(uint32(magic))]; ok {
 		return fmt.Errorf("data directory %s is on a network file system (%s); allow it by store.allowNetworkFS", dir, name)
 	}
 	return nil

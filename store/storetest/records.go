@@ -334,3 +334,49 @@ func testNeighbours(t *testing.T, d Driver) {
 		}
 	}
 }
+
+// testSameRequest lets many callers queue a message under one request id while others end theirs: one is first, and the
+// group that finds out late hurts nobody.
+func testSameRequest(t *testing.T, d Driver) {
+	s := open(t, d)
+	ctx := bounded(t)
+	for round := range 10 {
+		var ms []store.Msg
+		for range 16 {
+			ms = append(ms, msg("f//f"))
+		}
+		enqueue(t, s, ms...)
+		held := claim(t, s, "w", "f//f", 16)
+		rid := fmt.Sprint("same/", round)
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		won := 0
+		for _, m := range held {
+			wg.Go(func() {
+				b := store.Batch{Owner: "w", Done: []store.Outcome{{ID: m.ID, State: store.StateSucceeded}}}
+				if _, err := s.Apply(ctx, b); err != nil {
+					t.Errorf("neighbour: %v", err)
+				}
+			})
+			wg.Go(func() {
+				_, err := s.Apply(ctx, store.Batch{Enqueue: []store.Msg{{RequestID: rid, Fn: "g//g"}}})
+				if err != nil && !errors.Is(err, store.ErrConflict) {
+					t.Errorf("same request: %v", err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil {
+					won++
+				}
+			})
+		}
+		wg.Wait()
+		if won != 1 {
+			t.Errorf("%d callers were first", won)
+		}
+	}
+	depths, err := s.Depths(ctx)
+	if diff := cmp.Diff(map[string]store.Depth{"g//g": {Ready: 10}}, depths); diff != "" || err != nil {
+		t.Errorf("depths: %v %s", err, diff)
+	}
+}

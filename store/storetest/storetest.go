@@ -55,6 +55,7 @@ func Run(t *testing.T, d Driver) {
 		{"checkpoints", testCheckpoints},
 		{"limits", testLimits},
 		{"neighbours in a group", testNeighbours},
+		{"one request id for many", testSameRequest},
 		{"feed", testFeed},
 		{"feed resync", testResync},
 		{"queue", testQueue},

@@ -33,11 +33,11 @@ func (e every) Next(t time.Time) time.Time {
 	return e.anchor.Add((t.Sub(e.anchor)/e.period + 1) * e.period)
 }
 
-// utc gives cron's instants in UTC and its own zone to cron.
-type utc struct{ cron.Schedule }
+// fields is a cron expression's schedule, with instants in UTC.
+type fields struct{ *cron.SpecSchedule }
 
-func (u utc) Next(t time.Time) time.Time {
-	n := u.Schedule.Next(t.UTC())
+func (f fields) Next(t time.Time) time.Time {
+	n := f.SpecSchedule.Next(t.UTC())
 	if n.IsZero() {
 		return n
 	}
@@ -59,7 +59,7 @@ func (o Options) parse(expr string, anchor time.Time) (schedule, error) {
 	}
 	zone := time.UTC
 	if rest, ok := strings.CutPrefix(expr, zonePrefix); ok {
-		name, fields, found := strings.Cut(rest, " ")
+		name, cronExpr, found := strings.Cut(rest, " ")
 		if !found || name == "" {
 			return nil, errors.New("CRON_TZ=<zone>, a blank and 6 fields")
 		}
@@ -67,7 +67,7 @@ func (o Options) parse(expr string, anchor time.Time) (schedule, error) {
 		if err != nil {
 			return nil, err
 		}
-		expr, zone = fields, loc
+		expr, zone = cronExpr, loc
 	}
 	return o.parseCron(expr, zone, anchor)
 }
@@ -111,16 +111,16 @@ var cronFields = [6]cronField{
 var cronParser = cron.NewParser(cron.Second | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 
 func (o Options) parseCron(expr string, zone *time.Location, now time.Time) (s schedule, err error) {
-	fields := strings.Fields(expr)
-	if len(fields) != len(cronFields) {
-		return nil, fmt.Errorf("6 fields, of which there are %d", len(fields))
+	parts := strings.Fields(expr)
+	if len(parts) != len(cronFields) {
+		return nil, fmt.Errorf("6 fields, of which there are %d", len(parts))
 	}
-	for i, f := range fields {
+	for i, f := range parts {
 		if err := o.checkField(cronFields[i], f); err != nil {
 			return nil, err
 		}
 	}
-	if fields[5], err = o.dayOfWeek(fields[5]); err != nil {
+	if parts[5], err = o.dayOfWeek(parts[5]); err != nil {
 		return nil, err
 	}
 	defer func() { // the parser panics on some malformed input
@@ -128,15 +128,16 @@ func (o Options) parseCron(expr string, zone *time.Location, now time.Time) (s s
 			s, err = nil, errors.New("a well-formed expression")
 		}
 	}()
-	parsed, err := cronParser.Parse(strings.Join(fields, " "))
+	parsed, err := cronParser.Parse(strings.Join(parts, " "))
 	if err != nil {
 		return nil, fmt.Errorf("well-formed fields: %w", err)
 	}
-	parsed.(*cron.SpecSchedule).Location = zone
-	if parsed.Next(now.UTC()).IsZero() {
+	spec := parsed.(*cron.SpecSchedule)
+	spec.Location = zone
+	if spec.Next(now.UTC()).IsZero() {
 		return nil, errors.New("a date that exists: this one never fires")
 	}
-	return utc{parsed}, nil
+	return fields{spec}, nil
 }
 
 // checkField holds that a field is made of the characters that it may be made of, and that steps are sensible.

@@ -3,6 +3,7 @@ package timer
 import (
 	"container/heap"
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"sync"
@@ -53,14 +54,14 @@ func (s *Source) Apply(ctx context.Context, t *fc.Trigger) error {
 		return s.Remove(ctx, t.ID)
 	}
 	var c config
-	if err := c.merge(t.Config); err != nil {
+	if err := json.Unmarshal(t.Config, &c); err != nil {
 		return fmt.Errorf("configuration of trigger %s: %w", t.Path(), err)
 	}
 	sch, err := s.o.parse(c.CronExpression, t.ScheduledSince)
 	if err != nil {
 		return fmt.Errorf("trigger %s: %w", t.Path(), fc.InvalidField("cronExpression", err.Error(), c.CronExpression))
 	}
-	e := &entry{trigger: t, payload: c.Payload, expr: c.CronExpression, schedule: sch, index: -1}
+	e := &entry{trigger: t, schedule: sch, index: -1}
 	s.mu.Lock()
 	old := s.byID[t.ID]
 	if old != nil {
@@ -96,7 +97,7 @@ func (s *Source) Remove(_ context.Context, id string) error {
 
 func (s *Source) dropLocked(e *entry) {
 	if e.index >= 0 {
-		heap.Remove(&s.due, e.index)
+		heap.Remove(&s.due, int(e.index))
 	}
 }
 
@@ -105,24 +106,25 @@ func (s *Source) armLocked(e, old *entry) {
 	now := s.now().UTC()
 	if old != nil {
 		e.last, e.lastKnown = old.last, old.lastKnown
-	}
-	if old != nil && e.sameSchedule(old) && !old.scheduled.IsZero() {
-		e.scheduled, e.at, e.backoff = old.scheduled, old.at, old.backoff
-		if e.last.Before(e.scheduled) {
+		if old.scheduled > e.last && e.sameSchedule(old) {
+			e.scheduled, e.at, e.backoff = old.scheduled, old.at, old.backoff
 			s.pushLocked(e)
 			return
 		}
 	}
-	e.scheduled = e.schedule.Next(later(now, e.last))
+	e.set(e.schedule.Next(later(now, instant(e.last))))
 	if missed := s.missed(e, now); old == nil && !missed.IsZero() {
-		e.scheduled = missed
+		e.set(missed)
 	}
-	e.at = e.scheduled
 	s.pushLocked(e)
 }
 
+// sameSchedule tells whether a change left the schedule alone.
 func (e *entry) sameSchedule(old *entry) bool {
-	return e.expr == old.expr && e.trigger.ScheduledSince.Equal(old.trigger.ScheduledSince)
+	var a, b config
+	return e.trigger.ScheduledSince.Equal(old.trigger.ScheduledSince) &&
+		json.Unmarshal(e.trigger.Config, &a) == nil && json.Unmarshal(old.trigger.Config, &b) == nil &&
+		a.CronExpression == b.CronExpression
 }
 
 func later(a, b time.Time) time.Time {
@@ -147,7 +149,7 @@ func (s *Source) missed(e *entry, now time.Time) time.Time {
 }
 
 func (s *Source) pushLocked(e *entry) {
-	if e.scheduled.IsZero() {
+	if e.scheduled == 0 {
 		return // never again
 	}
 	heap.Push(&s.due, e)
@@ -202,7 +204,7 @@ func (s *Source) next() (*entry, time.Duration) {
 	if len(s.due) == 0 {
 		return nil, maxSleep
 	}
-	wait := s.due[0].at.Sub(s.now())
+	wait := time.Duration(s.due[0].at - s.now().UnixNano())
 	if wait > 0 {
 		return nil, min(wait, maxSleep)
 	}
@@ -234,7 +236,7 @@ func (s *Source) fire(ctx context.Context, e *entry) {
 	}
 	settled = triggers.Settled(err)
 	if !settled {
-		s.env.Log.Warn("timer not dispatched yet", zap.String("trigger", e.trigger.Path()), zap.Time("scheduled", e.scheduled), zap.Error(err))
+		s.env.Log.Warn("timer not dispatched yet", zap.String("trigger", e.trigger.Path()), zap.Time("scheduled", instant(e.scheduled)), zap.Error(err))
 	}
 }
 
@@ -247,28 +249,42 @@ func (s *Source) alreadyDone(ctx context.Context, e *entry) (bool, error) {
 			return false, err
 		}
 		if sec, err := strconv.ParseInt(string(b), 10, 64); err == nil {
-			e.last = time.Unix(sec, 0).UTC()
+			e.last = max(e.last, sec)
 		}
 		e.lastKnown = true
 	}
-	return !e.last.Before(e.scheduled), nil
+	return e.last >= e.scheduled, nil
 }
 
 func (s *Source) dispatch(ctx context.Context, e *entry) error {
-	second := strconv.FormatInt(e.scheduled.Unix(), 10)
+	second := strconv.FormatInt(e.scheduled, 10)
 	id := "timer/" + e.trigger.ID + "/" + second
+	payload, err := event(e)
+	if err != nil {
+		return err
+	}
 	return s.env.Dispatch(ctx, triggers.Event{
-		TriggerID: e.trigger.ID, ID: id, DedupKey: id, Scheduled: e.scheduled, Payload: event(e),
+		TriggerID: e.trigger.ID, ID: id, DedupKey: id, Scheduled: instant(e.scheduled), Payload: payload,
 	}, store.Checkpoint{Key: triggers.CheckpointKey(e.trigger.ID, ""), Value: []byte(second)})
 }
 
-// event is what the function gets.
-func event(e *entry) []byte {
-	return triggers.Canonical(struct {
-		TriggerTime string `json:"triggerTime"`
-		TriggerName string `json:"triggerName"`
-		Payload     string `json:"payload"`
-	}{e.scheduled.Format(time.RFC3339), e.trigger.Name, e.payload})
+// event is what the function gets: {"triggerTime":..,"triggerName":..,"payload":..}. The payload goes over as the
+// configuration holds it, a JSON string; names of triggers need no escaping.
+func event(e *entry) ([]byte, error) {
+	var c struct {
+		Payload json.RawMessage `json:"payload"`
+	}
+	if err := json.Unmarshal(e.trigger.Config, &c); err != nil {
+		return nil, fmt.Errorf("configuration of trigger %s: %w", e.trigger.Path(), err)
+	}
+	b := make([]byte, 0, 80+len(e.trigger.Name)+len(c.Payload))
+	b = append(b, `{"triggerTime":"`...)
+	b = instant(e.scheduled).AppendFormat(b, time.RFC3339)
+	b = append(b, `","triggerName":"`...)
+	b = append(b, e.trigger.Name...)
+	b = append(b, `","payload":`...)
+	b = append(b, c.Payload...)
+	return append(b, '}'), nil
 }
 
 // rearm puts the entry back after an attempt.
@@ -279,16 +295,15 @@ func (s *Source) rearm(e *entry, settled bool, panicked any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now().UTC()
-	if !settled && now.Sub(e.scheduled) <= s.o.MaxLateness {
+	if !settled && now.Sub(instant(e.scheduled)) <= s.o.MaxLateness {
 		e.backoff = min(max(2*e.backoff, backoffMin), backoffMax)
-		e.at = now.Add(e.backoff)
+		e.at = now.Add(e.backoff).UnixNano()
 	} else {
 		if settled {
-			e.last = later(e.last, e.scheduled)
+			e.last = max(e.last, e.scheduled)
 		}
 		e.backoff = 0
-		e.scheduled = e.schedule.Next(later(now, later(e.last, e.scheduled)))
-		e.at = e.scheduled
+		e.set(e.schedule.Next(later(now, instant(max(e.last, e.scheduled)))))
 	}
 	if s.byID[e.trigger.ID] == e {
 		s.pushLocked(e)

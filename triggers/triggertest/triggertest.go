@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,7 +31,8 @@ type Harness struct {
 	Trigger func(id string) *fc.Trigger
 	// Happen makes happening n (0, 1, ...) take place, which each trigger made by Trigger wants once, and returns when
 	// the source has dealt with it. The error is what the origin would keep the event for; nil if it is settled or the
-	// source itself keeps it.
+	// source itself keeps it. It may sleep, but not call synctest.Wait: the suite does. Nothing else may happen within
+	// 20 s after it returns.
 	Happen func(ctx context.Context, s triggers.Source, n int) error
 }
 
@@ -100,6 +102,15 @@ func (r *recorder) of() string {
 		ids[i] = e.TriggerID
 	}
 	return strings.Join(ids, " ")
+}
+
+func (r *recorder) first() triggers.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.events) == 0 {
+		return triggers.Event{}
+	}
+	return r.events[0]
 }
 
 // bench is a running source.
@@ -207,7 +218,7 @@ func firesOnce(b *bench) {
 	b.apply(b.Trigger("t1"))
 	b.must(b.happen())
 	b.want("t1")
-	ev := b.events[0]
+	ev := b.first()
 	if ev.DedupKey == "" || !strings.Contains(ev.DedupKey, "t1") || ev.ID == "" || len(ev.Payload) == 0 {
 		b.t.Errorf("the event lacks its keys or payload: %+v", ev)
 	}
@@ -260,7 +271,8 @@ func disableWaits(b *bench) {
 func (b *bench) waits(end func() error) {
 	entered, release := b.holdUp()
 	b.apply(b.Trigger("t1"))
-	go func() { _ = b.happen() }()
+	var happening sync.WaitGroup
+	happening.Go(func() { _ = b.happen() })
 	<-entered
 	ended := make(chan error, 1)
 	go func() { ended <- end() }()
@@ -272,6 +284,7 @@ func (b *bench) waits(end func() error) {
 	}
 	close(release)
 	b.must(<-ended)
+	happening.Wait()
 	b.want("t1")
 }
 
@@ -305,7 +318,7 @@ func notTaken(b *bench) {
 			break
 		}
 	}
-	time.Sleep(30 * time.Second) // a source that keeps the event tries again by itself
+	time.Sleep(10 * time.Second) // a source that keeps the event tries again by itself
 	synctest.Wait()
 	if got := b.of(); got != "t1 t2" && got != "t2 t1" {
 		b.t.Errorf("dispatched for %q, want t1 and t2 once each", got)
@@ -315,14 +328,14 @@ func notTaken(b *bench) {
 func refused(b *bench) {
 	b.apply(b.Trigger("t1"))
 	for i, refusal := range []error{triggers.ErrDenied, triggers.ErrDuplicate, triggers.ErrGone} {
-		calls := 0
+		var calls atomic.Int32
 		b.setBefore(func(triggers.Event) error {
-			calls++
+			calls.Add(1)
 			return fmt.Errorf("refused: %w", refusal)
 		})
 		b.must(b.happen())
-		if calls != 1 {
-			b.t.Errorf("%v: happening %d was dispatched %d times", refusal, i, calls)
+		if n := calls.Load(); n != 1 {
+			b.t.Errorf("%v: happening %d was dispatched %d times", refusal, i, n)
 		}
 	}
 	b.setBefore(nil)

@@ -41,6 +41,7 @@ func (d *Daemon) openLogs(context.Context) error {
 	if d.cfg.SLS.Endpoint == "" && d.localSLS == nil {
 		d.log.Warn("function logs go nowhere: sls.endpoint is empty and localcloud.sls is off")
 	}
+	sls.LogTo(d.log.Named("sls"))
 	sink, err := sls.New(d.sinkOptions())
 	if err != nil {
 		return err
@@ -132,7 +133,7 @@ func (d *Daemon) openObjectStorage(context.Context) error {
 	o.Keys, o.Policy, o.AccountID = d.ram, d.ram, d.account.ID
 	o.Events = d.manager.Source(fc.TriggerOSS).(localoss.Events)
 	o.NamesChanged = d.writeHosts
-	o.Failed = func(err error) { d.failed <- err }
+	o.Failed = d.fail
 	o.Log, o.Registerer = d.log.Named("localcloud.oss"), d.metrics
 	var err error
 	if d.localOSS, err = localoss.New(o); err != nil {

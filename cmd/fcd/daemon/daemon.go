@@ -41,6 +41,7 @@ type Options struct {
 	Metrics  *prometheus.Registry // nil: one of its own
 	// SandboxInit is the binary to start as the sandbox's init; "": the running one, whose main must call native.Main.
 	SandboxInit string
+	Develop     Develop
 }
 
 // Daemon is all of fcd in one process.
@@ -84,7 +85,7 @@ type closer struct {
 // When it returns, endpoint.json has been written and requests are answered as soon as Run is called.
 func Open(ctx context.Context, o Options) (*Daemon, error) {
 	d := &Daemon{opt: o, cfg: o.Config, log: o.Log, metrics: o.Metrics,
-		tasks: map[string]*task{}, failed: make(chan error, 16), hurry: make(chan struct{})}
+		tasks: map[string]*task{}, failed: make(chan error, 1), hurry: make(chan struct{})}
 	if d.log == nil {
 		d.log = zap.NewNop()
 	}

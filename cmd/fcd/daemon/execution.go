@@ -64,6 +64,7 @@ func (d *Daemon) invokerOptions() invoker.Options {
 	o.HostsFile = d.hosts.path
 	o.Services, o.ExtraEnv = d.sandboxServices()
 	o.Log, o.Registerer = d.log.Named("invoker"), d.metrics
+	d.opt.Develop.apply(&o)
 	return o
 }
 

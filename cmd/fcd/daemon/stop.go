@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"fcd/store"
 )
 
 // task is something that runs as long as the daemon does.
@@ -30,8 +32,16 @@ func (d *Daemon) start(name string, f func(context.Context) error) {
 		if err == nil {
 			err = errors.New("ended by itself")
 		}
-		d.failed <- fmt.Errorf("%s: %w", name, err)
+		d.fail(fmt.Errorf("%s: %w", name, err))
 	}()
+}
+
+// fail makes Run stop. It never waits; the first failure is the one that counts.
+func (d *Daemon) fail(err error) {
+	select {
+	case d.failed <- err:
+	default:
+	}
 }
 
 // stop ends tasks and waits for them.
@@ -66,6 +76,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		d.log.Info("stopping")
 	case failure = <-d.failed:
+	case <-d.store.Failed():
+		failure = fmt.Errorf("store: %w", store.ErrFatal)
+	}
+	if failure != nil {
 		d.log.Error("stopping: the daemon cannot go on", zap.Error(failure))
 	}
 	return errors.Join(failure, d.stages())

@@ -14,6 +14,10 @@ type Token [16]byte
 const (
 	FenceStart byte = 'S' // what follows belongs to the request
 	FenceEnd   byte = 'E' // the request's result is known; what follows is late
+
+	// Where several requests are in flight, single records carry the id of theirs instead.
+	FenceLabel   byte = 'L' // what follows belongs to the request, up to FenceUnlabel with the same id
+	FenceUnlabel byte = 'U'
 )
 
 // MaxID is the longest request id, bytes. Fences stay far below PIPE_BUF, so that one write(2) is atomic.
@@ -23,7 +27,7 @@ const fenceHead = 1 + len(Token{}) + 1
 
 // Fence is one fence as read.
 type Fence struct {
-	Mark byte // FenceStart or FenceEnd
+	Mark byte // FenceStart, FenceEnd, FenceLabel or FenceUnlabel
 	ID   string
 }
 
@@ -75,7 +79,7 @@ func (t Token) ParseFence(b []byte) (f Fence, n int) {
 		return Fence{}, -1
 	}
 	mark := b[fenceHead-1]
-	if mark != FenceStart && mark != FenceEnd {
+	if mark != FenceStart && mark != FenceEnd && mark != FenceLabel && mark != FenceUnlabel {
 		return Fence{}, 0
 	}
 	return fenceID(mark, b)

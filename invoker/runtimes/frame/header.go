@@ -40,6 +40,7 @@ type Hello struct {
 	Credentials    Credentials       `json:"credentials"`
 	LogStyle       string            `json:"logStyle"` // LogPlain, also for "", or LogBracket
 	Errors         Errors            `json:"errors"`
+	Concurrency    int               `json:"concurrency,omitempty"`    // requests that may be in flight at a time; 0 and 1: one
 	IgnorePromises bool              `json:"ignorePromises,omitempty"` // Node: a promise that the handler returns does not settle the request
 }
 

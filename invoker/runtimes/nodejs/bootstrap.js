@@ -4,6 +4,10 @@
 //
 // Whatever carries the fence token or an answer uses functions kept at start, so that user code that patches fs or
 // Buffer neither reads the token nor breaks the pipes. The token itself lives in the closure of makeFences.
+//
+// With one request at a time (the default) the process blocks in a read between requests, so that nothing of the
+// function runs then. With several, HELLO's concurrency says so, frames are read by the event loop, which goes on between
+// requests, no fences stand around requests, and records carry labels with the id of theirs instead.
 
 (function () {
   const fs = require('fs');
@@ -15,6 +19,7 @@
   const T = { HELLO: 1, INIT: 2, INVOKE: 3, PRESTOP: 4, PREFREEZE: 5, READY: 16, RESULT: 17, HANDLED: 18, UNHANDLED: 19 };
   const MAX_FRAME = 64 * 1024 * 1024;
   const MAX_ERROR_LOG = 262144;
+  const MAX_REST = 32768;
   const TRUNCATED = '... Truncated by FunctionCompute';
   const LEVELS = { error: 0, warn: 1, info: 2, verbose: 3, debug: 4, silly: 5 };
 
@@ -24,6 +29,7 @@
   const existsSync = fs.existsSync;
   const alloc = Buffer.alloc;
   const bufferFrom = Buffer.from;
+  const concat = Buffer.concat;
   const byteLength = Buffer.byteLength;
   const isBuffer = Buffer.isBuffer;
   const stringify = JSON.stringify;
@@ -108,6 +114,29 @@
     return { type: prelude[4], header: parse(header.toString('utf8')), body: body };
   }
 
+  let held = []; // what the event loop has read and readFrame has not taken
+  let heldBytes = 0;
+  let wanted = 9; // so many bytes are needed to go on
+
+  // feed takes in bytes and hands on each frame that is complete.
+  function feed(chunk, accept) {
+    held.push(chunk);
+    heldBytes += chunk.length;
+    while (heldBytes >= wanted) {
+      const all = held.length === 1 ? held[0] : concat(held);
+      held = [all];
+      wanted = 4 + all.readUInt32BE(0);
+      if (heldBytes < wanted) return;
+      held = [all.slice(wanted)];
+      heldBytes -= wanted;
+      const headerEnd = 9 + all.readUInt32BE(5);
+      const body = alloc(wanted - headerEnd); // its memory is to hold nothing of other requests
+      all.copy(body, 0, headerEnd, wanted);
+      wanted = 9;
+      accept({ type: all[4], header: parse(all.slice(9, headerEnd).toString('utf8')), body: body });
+    }
+  }
+
   function writeFrame(type, header, body) {
     const head = encode(stringify(header));
     const small = body.length <= 65536;
@@ -123,10 +152,10 @@
 
   // ---- log
 
-  let requestId = ''; // stays after a request's end: what is printed late carries the last id
+  let last = null; // the request that began last, also after its end: what is printed late carries its id
   let bracket = false;
   let level = LEVELS.silly;
-  let fence = null;
+  let makeFence = null;
 
   // makeFences keeps the token to itself. It touches no function that user code could have replaced.
   function makeFences(hex) {
@@ -139,15 +168,47 @@
       buf[n++] = mark;
       for (let i = 0; i < id.length; i++) buf[n++] = id.charCodeAt(i);
       buf[n] = 10;
-      writeLog(1, buf);
-      writeLog(2, buf);
+      return buf;
     };
   }
 
-  function logLine(name, text) {
+  function fence(mark, id) {
+    const buf = makeFence(mark, id);
+    writeLog(1, buf);
+    writeLog(2, buf);
+  }
+
+  // writeOf writes what belongs to a request: where several are in flight, between labels, in one go.
+  function writeOf(request, fd, buf) {
+    if (scope !== null && request !== null) buf = concat([makeFence(76, request.id), buf, makeFence(85, request.id)]); // L, U
+    writeLog(fd, buf);
+  }
+
+  // writeStream is writeOf for streams. Several requests may write parts of lines in turn: parts wait for their line.
+  function writeStream(fd, chunk) {
+    const request = current();
+    if (scope === null || request === null || !request.open) return writeLog(fd, chunk);
+    const rest = request.rest[fd];
+    if (rest !== undefined) chunk = concat([rest, chunk]);
+    const end = chunk.length > MAX_REST ? chunk.length : chunk.lastIndexOf(10) + 1;
+    if (end > 0) writeOf(request, fd, chunk.slice(0, end));
+    request.rest[fd] = end < chunk.length ? bufferFrom(chunk.slice(end)) : undefined;
+  }
+
+  // flushStreams writes the parts of lines that a request leaves behind.
+  function flushStreams(request) {
+    [1, 2].forEach(function (fd) {
+      if (request.rest[fd] !== undefined) writeOf(request, fd, request.rest[fd]);
+      request.rest[fd] = undefined;
+    });
+  }
+
+  function logLine(name, text, of) {
+    const request = of || current();
     const shown = bracket ? '[' + name + ']' : name;
-    const line = new Clock().toISOString() + ' ' + requestId + ' ' + shown + ' ' + text.replace(/\n/g, '\r') + '\n';
-    writeLog(1, encode(line));
+    const id = request === null ? '' : request.id;
+    const line = new Clock().toISOString() + ' ' + id + ' ' + shown + ' ' + text.replace(/\n/g, '\r') + '\n';
+    writeOf(request, 1, encode(line));
   }
 
   function logger(name) {
@@ -180,7 +241,7 @@
         stream = new Writable({
           decodeStrings: true,
           write: function (chunk, encoding, done) {
-            writeLog(fd, chunk);
+            writeStream(fd, chunk);
             done();
           }
         });
@@ -253,9 +314,9 @@
     }
   }
 
-  function logError(json) {
+  function logError(json, request) {
     const text = json.length > MAX_ERROR_LOG ? json.slice(0, MAX_ERROR_LOG) + TRUNCATED : json;
-    logLine('error', text);
+    logLine('error', text, request);
   }
 
   // LoadError is a function that cannot be found: said without a stack, and the process stays.
@@ -269,8 +330,42 @@
   let hello = null;
   let base = null; // the parts of the context that no request changes
   let credentials = null;
-  let inFlight = null; // the id of the request that is not yet answered
+  let inFlight = []; // the requests that are not yet answered, in the order they began
   let holder = null;
+  let scope = null; // knows whose code runs; null with one request at a time
+  let doomed = false; // after an uncaught error: no further request is wanted
+
+  // current is the request that the running code belongs to, as far as that is known, else the latest.
+  function current() {
+    if (scope === null) return last;
+    return scope.current() || (inFlight.length > 0 ? inFlight[inFlight.length - 1] : last);
+  }
+
+  // makeScope follows requests through timers, callbacks and promises. Before version 12.17 of Node domains do, though
+  // not through every promise.
+  function makeScope() {
+    let Storage;
+    try {
+      Storage = require('async_hooks').AsyncLocalStorage;
+    } catch (err) { /* before version 8 there is no such module */ }
+    if (Storage) {
+      const storage = new Storage();
+      return {
+        run: function (request, fn) { storage.run(request, fn); },
+        current: function () { return storage.getStore() || null; }
+      };
+    }
+    const domain = require('domain');
+    return {
+      run: function (request, fn) {
+        const d = domain.create();
+        d.request = request;
+        d.on('error', function (err) { fail(err, undefined, request); });
+        d.run(fn);
+      },
+      current: function () { return process.domain && process.domain.request || null; }
+    };
+  }
 
   function freezeDeep(x) {
     Object.keys(x).forEach(function (key) {
@@ -298,7 +393,7 @@
   }
 
   function bind(h) {
-    fence = makeFences(h.token);
+    makeFence = makeFences(h.token);
     delete h.token;
     ahead.fill(0, 0, from); // HELLO is not to be seen through Buffer's prototype
     hello = h;
@@ -317,6 +412,7 @@
       },
       service: { name: s.name, logProject: s.logProject, logStore: s.logStore, qualifier: s.qualifier, versionId: s.versionId }
     });
+    if (h.concurrency > 1) scope = makeScope();
     // Before version 15 Node only warned about a rejection that nobody handles.
     if (nominalMajor(h.runtime) < 15) {
       process.on('unhandledRejection', function (reason) {
@@ -361,113 +457,160 @@
     return exported[name].bind(exported);
   }
 
-  function answer(type, header, body) {
+  function answer(request, type, header, body) {
     if (5 + 1024 + body.length > MAX_FRAME) {
       const json = stringify({ errorMessage: 'result of ' + body.length + ' bytes exceeds the maximum of ' + (MAX_FRAME - 1029) });
-      answer(T.UNHANDLED, { id: header.id, class: 'FunctionUnhandledError', exit: false }, encode(json));
+      answer(request, T.UNHANDLED, { class: 'FunctionUnhandledError', exit: false }, encode(json));
       return;
     }
-    inFlight = null;
+    header.id = request.id;
+    request.open = false;
+    inFlight.splice(inFlight.indexOf(request), 1);
+    if (scope !== null) {
+      flushStreams(request);
+      if (doomed) header.exit = true;
+      writeFrame(type, header, body);
+      return;
+    }
     stopInterval(holder);
     writeFrame(type, header, body); // the answer is waited for, the end fences are not
-    fence(69, requestId); // E
+    fence(69, request.id); // E
     immediate(next);
   }
 
-  function fail(err, kind) {
+  // fail is the end of a request by an error that its handler did not report, and of the process: at once, or where
+  // others are in flight when those are answered.
+  function fail(err, kind, of) {
     const json = safeErrorJSON(err);
-    logError(json);
-    if (inFlight === null) exit(1); // nobody waits for it, but the process is not fit for another request
+    const request = of || (scope === null ? last : scope.current() || (inFlight.length === 1 ? inFlight[0] : null));
+    logError(json, request);
+    // With nobody waiting, or if it is not known who, the process is not fit for another request all the same.
+    if (inFlight.length === 0 || request === null) exit(1);
     if (hello.errors && hello.errors.uncaught === 'exited') exit(1);
-    answer(T.UNHANDLED, { id: inFlight, class: kind || 'FunctionUnhandledError', exit: true }, encode(json));
-    exit(1);
+    doomed = true;
+    if (request.open) answer(request, T.UNHANDLED, { class: kind || 'FunctionUnhandledError', exit: true }, encode(json));
+    if (scope === null) exit(1);
   }
 
-  function failLoad(err) {
+  function failLoad(err, request) {
     const json = stringify({ errorMessage: err.message });
-    logError(json);
-    answer(T.UNHANDLED, { id: inFlight, class: err.kind, exit: false }, encode(json));
+    logError(json, request);
+    answer(request, T.UNHANDLED, { class: err.kind, exit: false }, encode(json));
   }
 
-  function finish(err, result) {
+  function finish(request, err, result) {
     if (err !== undefined && err !== null) {
       const json = safeErrorJSON(err);
-      logError(json);
-      answer(T.HANDLED, { id: inFlight }, encode(json));
+      logError(json, request);
+      answer(request, T.HANDLED, {}, encode(json));
       return;
     }
     let body;
     try {
       body = resultBytes(result);
     } catch (bad) {
-      fail(bad);
+      fail(bad, undefined, request);
       return;
     }
-    answer(T.RESULT, { id: inFlight }, body);
+    answer(request, T.RESULT, {}, body);
   }
 
   // settler makes the callback of one request: its first call counts, the result leaves on the next tick.
-  function settler() {
+  function settler(request) {
     let settled = false;
-    const id = inFlight;
     return function (err, result) {
       if (settled) return;
       settled = true;
-      nextTick(function () { if (inFlight === id) finish(err, result); });
+      nextTick(function () { if (request.open) finish(request, err, result); });
     };
   }
 
-  function watchPromise(returned, done) {
+  function watchPromise(request, returned, done) {
     if (hello.ignorePromises || nominalMajor(hello.runtime) < 8) return;
     if (returned === null || typeof returned !== 'object' || typeof returned.then !== 'function') return;
-    const id = inFlight;
     returned.then(
       function (value) { done(null, value); },
-      function (reason) { nextTick(function () { if (inFlight === id) fail(reason); }); }
+      function (reason) { nextTick(function () { if (request.open) fail(reason, undefined, request); }); }
     );
   }
 
-  function run(handler, args) {
+  function run(request, handler, args) {
     let fn;
     try {
       fn = load(handler);
     } catch (err) {
-      if (err instanceof LoadError) return failLoad(err);
-      if (err instanceof SyntaxError) return fail(err, 'UserCodeSyntaxError');
-      return fail(err, err && err.code === 'MODULE_NOT_FOUND' ? 'ImportModuleError' : undefined);
+      if (err instanceof LoadError) return failLoad(err, request);
+      if (err instanceof SyntaxError) return fail(err, 'UserCodeSyntaxError', request);
+      return fail(err, err && err.code === 'MODULE_NOT_FOUND' ? 'ImportModuleError' : undefined, request);
     }
-    const done = settler();
+    const done = settler(request);
     try {
-      watchPromise(fn.apply(null, args.concat([done])), done);
+      watchPromise(request, fn.apply(null, args.concat([done])), done);
     } catch (err) {
-      fail(err);
+      fail(err, undefined, request);
     }
   }
 
   function serve(frame) {
-    const request = frame.header;
-    if (request.credentials) setCredentials(request.credentials);
-    requestId = inFlight = request.id;
-    fence(83, requestId); // S
+    if (frame.header.credentials) setCredentials(frame.header.credentials);
+    const request = last = { id: frame.header.id, open: true, rest: {} };
+    inFlight.push(request);
+    if (scope !== null) {
+      scope.run(request, function () { start(request, frame); });
+      return;
+    }
+    fence(83, request.id); // S
     // An empty event loop must not end the process while the handler owes an answer.
     holder = interval(function () {}, 0x7fffffff);
-    const context = makeContext(request);
-    if (frame.type === T.INVOKE) return run(hello.handler, [frame.body, context]);
-    const hook = { 2: hello.initializer, 4: hello.preStop, 5: hello.preFreeze }[frame.type];
-    if (!hook) return answer(T.RESULT, { id: inFlight }, alloc(0));
-    run(hook, [context]);
+    start(request, frame);
   }
 
-  // next blocks until a request is there: between requests nothing of the function runs.
+  function start(request, frame) {
+    const context = makeContext(frame.header);
+    if (frame.type === T.INVOKE) return run(request, hello.handler, [frame.body, context]);
+    const hook = { 2: hello.initializer, 4: hello.preStop, 5: hello.preFreeze }[frame.type];
+    if (!hook) return answer(request, T.RESULT, {}, alloc(0));
+    run(request, hook, [context]);
+  }
+
+  const isRequest = function (frame) { return frame.type >= T.INIT && frame.type <= T.PREFREEZE && hello !== null; };
+
+  const debugged = process.execArgv.some(function (arg) { return /^--inspect/.test(arg); });
+
+  // next blocks until a request is there: between requests nothing of the function runs. Under a debugger it waits on
+  // the event loop, since a blocked interpreter does not answer its debugger.
   function next() {
+    if (!debugged || from < to) return serveNext();
+    fs.read(FRAMES_IN, ahead, 0, ahead.length, null, function (err, n) {
+      if (err || n === 0) exit(0); // the daemon closed the pipe: this life is over
+      from = 0;
+      to = n;
+      serveNext();
+    });
+  }
+
+  function serveNext() {
     for (;;) {
       const frame = readFrame();
       if (frame.type === T.HELLO && hello === null) {
         bind(frame.header);
-      } else if (frame.type >= T.INIT && frame.type <= T.PREFREEZE && hello !== null) {
+        if (scope !== null) return listen();
+      } else if (isRequest(frame)) {
         return serve(frame);
       }
     }
+  }
+
+  // listen takes requests as they come, by the event loop.
+  function listen() {
+    const Socket = require('net').Socket;
+    const input = new Socket({ fd: FRAMES_IN, readable: true, writable: false });
+    const accept = function (frame) { if (isRequest(frame)) serve(frame); };
+    const leave = function () { exit(0); };
+    input.on('data', function (chunk) { feed(chunk, accept); });
+    input.on('end', leave);
+    input.on('error', leave);
+    feed(bufferFrom(ahead.slice(from, to)), accept);
   }
 
   process.on('uncaughtException', function (err) { fail(err); });

@@ -5,6 +5,9 @@ imports, and ssl or http alone would cost six times the rest.
 
 What carries the fence token or an answer uses functions kept at start, so that user code that patches os does not
 break the pipes. The token itself lives in the closure of make_fences.
+
+With one request at a time (the default) it runs on the main thread. With several, HELLO's concurrency says so, each has
+a thread of its own, no fences stand around requests, and records carry labels with the id of theirs instead.
 """
 
 import errno
@@ -14,6 +17,7 @@ import os
 import signal
 import struct
 import sys
+import threading
 import time
 import traceback
 
@@ -22,6 +26,7 @@ FRAMES_IN, FRAMES_OUT = 3, 4
 HELLO, INIT, INVOKE, PRESTOP, PREFREEZE, READY, RESULT, HANDLED, UNHANDLED = 1, 2, 3, 4, 5, 16, 17, 18, 19
 MAX_FRAME = 64 * 1024 * 1024
 MAX_ERROR_LOG = 262144
+MAX_REST = 32768
 TRUNCATED = '... Truncated by FunctionCompute'
 THIS_FILE = os.path.abspath(__file__)
 
@@ -126,9 +131,12 @@ class Log(object):
     """The two log pipes, the id that prefixed lines carry, and the fences."""
 
     def __init__(self):
-        self.request_id = ''  # stays after a request's end: what is printed late carries the last id
+        self.last = ''  # the request that began last, also after its end: what is printed late carries its id
         self.bracket = False
         self.fence = None
+        self.label = None  # wraps what belongs to a request; None with one request at a time
+        self.own = threading.local()  # .request_id of the thread, .rest of its streams by descriptor
+        self.lock = threading.Lock()  # a record is written in one go
         self.out = self.open_line_buffered(1, 'surrogateescape')
         self.err = self.open_line_buffered(2, 'backslashreplace')
         sys.stdout = sys.__stdout__ = self.out
@@ -148,15 +156,34 @@ class Log(object):
         for stream in (self.out, self.err, sys.stdout, sys.stderr):
             flush(stream)
 
+    def share(self, label):
+        """Several requests write in turn from now on."""
+        self.label = label
+        sys.stdout = sys.__stdout__ = RequestStream(self, self.out, 1)
+        sys.stderr = sys.__stderr__ = RequestStream(self, self.err, 2)
+
+    def request_id(self):
+        """The request that the running thread belongs to, as far as that is known, else the latest."""
+        return getattr(self.own, 'request_id', self.last)
+
+    def write(self, fd, data):
+        """Writes what belongs to the thread's request."""
+        request_id = self.request_id()
+        if self.label is None or not request_id:
+            write_all(fd, data)
+            return
+        with self.lock:
+            write_all(fd, self.label(data, request_id))
+
     def line(self, level, text):
         if PY2 and isinstance(text, text_type):
             text = text.encode('utf-8')
         now = time.time()
         stamp = '%s.%03dZ' % (time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now)), int(now * 1000) % 1000)
         shown = '[%s]' % level if self.bracket else level
-        line = '%s %s %s %s\n' % (stamp, self.request_id, shown, text.replace('\n', '\r'))
+        line = '%s %s %s %s\n' % (stamp, self.request_id(), shown, text.replace('\n', '\r'))
         flush(self.out)
-        write_all(1, line if PY2 else line.encode('utf-8', 'backslashreplace'))
+        self.write(1, line if PY2 else line.encode('utf-8', 'backslashreplace'))
 
     def error(self, body):
         """Writes the error that was answered, as one record."""
@@ -174,7 +201,43 @@ def make_fences(log, token):
         log.flush()
         write_all(1, data)
         write_all(2, data)
-    return fence
+
+    def label(data, request_id):
+        tail = request_id.encode('ascii') + b'\n'
+        return b'\0' + raw + b'L' + tail + data + b'\0' + raw + b'U' + tail
+    return fence, label
+
+
+class RequestStream(object):
+    """Stands in for stdout or stderr while several requests are in flight: each writes whole lines, its own."""
+
+    def __init__(self, log, stream, fd):
+        self._log, self._stream, self._fd = log, stream, fd
+
+    def write(self, text):
+        data = text if isinstance(text, bytes) else text.encode('utf-8', 'surrogateescape' if not PY2 else 'replace')
+        parts = self._log.own.__dict__.setdefault('rest', {})
+        data = parts.pop(self._fd, b'') + data
+        end = len(data) if len(data) > MAX_REST else data.rfind(b'\n') + 1
+        if end > 0:
+            self._log.write(self._fd, data[:end])
+        if end < len(data):
+            parts[self._fd] = data[end:]
+        return len(text)
+
+    def writelines(self, lines):
+        for line in lines:
+            self.write(line)
+
+    def flush(self):
+        """Lets go of a part of a line, at the end of a request or when the function wants it out."""
+        rest = self._log.own.__dict__.get('rest', {}).pop(self._fd, b'')
+        if rest:
+            self._log.write(self._fd, rest)
+        flush(self._stream)
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
 
 
 class LogHandler(logging.Handler):
@@ -423,7 +486,12 @@ class Function(object):
         self.log = log
         self.hello = hello
         self.code_dir = hello['codeDir']
-        log.fence = make_fences(log, hello.pop('token'))
+        log.fence, label = make_fences(log, hello.pop('token'))
+        self.shared = (hello.get('concurrency') or 1) > 1
+        if self.shared:
+            log.share(label)
+        self.answering = threading.Lock()
+        self.loading = threading.RLock()
         log.bracket = hello.get('logStyle') == 'bracket'
         os.environ.update(hello.get('env') or {})
         self.set_credentials(hello.get('credentials') or {})
@@ -463,8 +531,11 @@ class Function(object):
         """Runs one request to its answer."""
         if request.get('credentials'):
             self.set_credentials(request['credentials'])
-        request_id = self.log.request_id = str(request['id'])
-        self.log.fence(b'S', request_id)
+        request_id = self.log.last = str(request['id'])
+        if self.shared:
+            self.log.own.request_id = request_id
+        else:
+            self.log.fence(b'S', request_id)
         answer, extra, body = self.run(kind, request, event)
         if os_getpid() != PID:  # a child process that the handler forked came back from it
             leave(0)
@@ -472,8 +543,21 @@ class Function(object):
         header.update(extra)
         if answer == UNHANDLED:
             self.log.error(body)
+        if self.shared:
+            self.log.flush()
+            with self.answering:
+                write_frame(answer, header, body)
+            return
         write_frame(answer, header, body)  # the answer is waited for, the end fences are not
         self.log.fence(b'E', request_id)
+
+    def start(self, kind, request, event):
+        """Runs one request among others, on a thread of its own."""
+        if request.get('credentials'):  # in the order they came
+            self.set_credentials(request.pop('credentials'))
+        thread = threading.Thread(target=self.serve, args=(kind, request, event))
+        thread.daemon = True
+        thread.start()
 
     def run(self, kind, request, event):
         try:
@@ -493,11 +577,15 @@ class Function(object):
     def call(self, kind, request, event):
         hello, context = self.hello, self.context(request)
         if kind == INVOKE:
-            return result_bytes(load(self.code_dir, hello['handler'])(event, context))
+            return result_bytes(self.load(hello['handler'])(event, context))
         hook = hello.get({INIT: 'initializer', PRESTOP: 'preStop', PREFREEZE: 'preFreeze'}[kind])
         if hook:
-            load(self.code_dir, hook)(context)
+            self.load(hook)(context)
         return b''
+
+    def load(self, handler):
+        with self.loading:
+            return load(self.code_dir, handler)
 
 
 def result_bytes(x):
@@ -559,6 +647,9 @@ def main():
             function = Function(log, header)
         elif INIT <= kind <= PREFREEZE and function is not None:
             state['busy'] = True
+            if function.shared:
+                function.start(kind, header, body)
+                continue
             function.serve(kind, header, body)
             state['busy'] = False
 

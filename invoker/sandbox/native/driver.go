@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,7 +103,7 @@ func New(opts Options) (*Driver, error) {
 	if !d.cgroups.usable() {
 		d.starter, d.watch = newStarter(), newWatch()
 		d.log.Warn("no writable cgroups: memory limits are weak, processor limits absent",
-			zap.Any("missing", d.cgroups.missing))
+			zap.String("reason", cmp.Or(d.cgroups.missing["memory"], d.cgroups.missing["pids"])))
 	}
 	return d, nil
 }
@@ -182,6 +183,10 @@ func hash(s string) uint32 {
 
 // Name is "native".
 func (*Driver) Name() string { return "native" }
+
+// SameUser tells whether instances act on files as the daemon's own user does, since there are no other ids to give
+// them; otherwise each has an id of its own, and sees of a folder what everybody may see.
+func (d *Driver) SameUser() bool { return d.nested }
 
 // Close kills every instance that is left and gives back the driver's cgroups. It may be called twice.
 func (d *Driver) Close() error {

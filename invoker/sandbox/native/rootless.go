@@ -55,8 +55,7 @@ func advice() string {
 	if hint := obstacle("/proc/sys"); hint != "" {
 		return hint
 	}
-	return "user namespaces may be forbidden by a security module or by the container fcd runs in; " +
-		"run fcd as root, or use the sandbox driver process, which isolates far less"
+	return "user namespaces may be forbidden by a security module or by the container fcd runs in; run fcd as root"
 }
 
 func rootlessCommand() *exec.Cmd {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -222,6 +223,9 @@ func (i *Instance) handshake(ctx context.Context, socket *os.File, plan *inside.
 func (i *Instance) startError(ctx context.Context, err error, words string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if reason, ok := strings.CutPrefix(words, inside.ExecFailed); ok {
+		return &sandbox.ProgramError{Reason: reason}
 	}
 	if words != "" {
 		return i.driver.explain(errors.New(words))

@@ -35,7 +35,7 @@ type Options struct {
 	// UploadTTL is the age at which an unfinished multipart upload is aborted; default 7 days.
 	UploadTTL time.Duration
 	// Failed is called once when the index can no longer be written, for example after a failed flush. Every later
-	// write answers ErrBroken; only a restart helps. Nil means it is logged only.
+	// write answers ErrBroken; only a restart helps. It must not block. Nil means it is logged only.
 	Failed func(error)
 	Log    *zap.Logger
 	Now    func() time.Time // default time.Now

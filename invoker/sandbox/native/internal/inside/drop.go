@@ -91,7 +91,7 @@ func become(p *Plan) error {
 	}
 	_, _, errno := syscall.RawSyscall(syscall.SYS_EXECVE, uintptr(unsafe.Pointer(path)),
 		uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&env[0])))
-	return fmt.Errorf("execute %s: %w", p.Path, errno)
+	return fmt.Errorf(ExecFailed+"%s: %w", p.Path, errno)
 }
 
 func execArgs(p *Plan) (argv, env []*byte, path *byte, err error) {

@@ -20,6 +20,9 @@ const SocketFD = 5
 // Ready is what the init writes when all is done but execve.
 const Ready = 0x01
 
+// ExecFailed begins what the init says when all was in place but the program could not be executed.
+const ExecFailed = "execute "
+
 // Op is what a Step does.
 type Op string
 

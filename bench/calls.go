@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"time"
+)
+
+// event is a JSON event of so many bytes.
+func event(size int) []byte {
+	const head, tail = `{"id": "0123456789", "items": [{"sku": "A-1", "count": 2}, {"sku": "B-2", "count": 1}], "note": "`, `"}`
+	pad := max(0, size-len(head)-len(tail))
+	return fmt.Appendf(nil, "%s%s%s", head, bytes.Repeat([]byte("x"), pad), tail)
+}
+
+// request is a request to a comparator that printed its port.
+func (p *process) request(event []byte) (*http.Request, error) {
+	r, err := http.NewRequest(http.MethodPost, "http://127.0.0.1:"+p.first+"/", bytes.NewReader(event))
+	if err == nil {
+		r.Header.Set("User-Agent", "")
+	}
+	return r, err
+}
+
+func (l *lab) bareNode(ctx context.Context) (*process, error) {
+	return start(ctx, l.dir, "bare-node", l.node, l.comparator("server.js"), l.comparator("hello.js"))
+}
+
+func (l *lab) bareHop(ctx context.Context) (*process, error) {
+	return start(ctx, l.dir, "bare-hop", l.self, "hop", l.python, l.comparator("worker.py"), l.comparator("hello.py"))
+}
+
+func warmNode(ctx context.Context, l *lab, connections int) ([]pair, error) {
+	return l.duel(ctx, "node", l.bareNode, connections)
+}
+
+func warmPython(ctx context.Context, l *lab, connections int) ([]pair, error) {
+	return l.duel(ctx, "python", l.bareHop, connections)
+}
+
+// duel measures a function of the shared daemon against a comparator that serves HTTP, by calls a second.
+func (l *lab) duel(ctx context.Context, function string, comparator func(context.Context) (*process, error), connections int) ([]pair, error) {
+	return l.against(ctx, function, comparator, 1<<10, func(s *server, fcd, bare *http.Request) (pair, error) {
+		ours, err := newLoad(connections, http.StatusOK, fcd)
+		if err != nil {
+			return pair{}, err
+		}
+		defer ours.close()
+		theirs, err := newLoad(connections, http.StatusOK, bare)
+		if err != nil {
+			return pair{}, err
+		}
+		defer theirs.close()
+		p, err := l.compare(ctx, ours, theirs, rate)
+		if err != nil {
+			return p, err
+		}
+		cost, err := s.cost(ctx, ours, l.turn())
+		p.Note += fmt.Sprintf("; the daemon uses %.0f µs of processor a call", cost)
+		if err == nil && l.profiles != "" {
+			err = l.profile(ctx, s, ours, fmt.Sprintf("%s-%d", function, connections))
+		}
+		return p, err
+	})
+}
+
+// cost is the processor time that the daemon, without its functions, uses for a call of the load, in microseconds. It
+// changes less than speed does on a machine that has other things to do.
+func (s *server) cost(ctx context.Context, calls *load, d time.Duration) (float64, error) {
+	before, err := s.cpu()
+	if err != nil {
+		return 0, err
+	}
+	begin := time.Now()
+	got, err := calls.run(ctx, d)
+	if err != nil {
+		return 0, err
+	}
+	count := got.rate * time.Since(begin).Seconds()
+	after, err := s.cpu()
+	return float64((after - before).Microseconds()) / count, err
+}
+
+// single measures one connection of an ordinary client, as a program that calls one function after the other.
+func single(ctx context.Context, l *lab, bytes int) ([]pair, error) {
+	return l.against(ctx, "node", l.bareNode, bytes, func(_ *server, fcd, bare *http.Request) (pair, error) {
+		ours, theirs := newOrdinary(http.StatusOK, fcd), newOrdinary(http.StatusOK, bare)
+		defer ours.close()
+		defer theirs.close()
+		return l.compare(ctx, ours, theirs, p50)
+	})
+}
+
+// What is compared of two loads.
+func rate(s sample) float64 { return s.rate }
+func p50(s sample) float64  { return s.p50 }
+
+// against starts a comparator and makes the same request for it and for a function of the shared daemon.
+func (l *lab) against(ctx context.Context, function string, comparator func(context.Context) (*process, error), size int,
+	do func(s *server, fcd, bare *http.Request) (pair, error)) ([]pair, error) {
+	s, err := l.main(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := comparator(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer p.stop()
+	fcd, err := s.invocation(function, event(size))
+	if err != nil {
+		return nil, err
+	}
+	bare, err := p.request(event(size))
+	if err != nil {
+		return nil, err
+	}
+	got, err := do(s, fcd, bare)
+	return []pair{got}, err
+}
+
+// compare runs two loads in turn, once without looking.
+func (l *lab) compare(ctx context.Context, ours, theirs *load, figure func(sample) float64) (pair, error) {
+	for _, side := range []*load{ours, theirs} {
+		if _, err := side.run(ctx, l.turn()); err != nil {
+			return pair{}, err
+		}
+	}
+	var tails [2][]float64
+	side := func(i int, side *load) func(context.Context) (float64, error) {
+		return func(ctx context.Context) (float64, error) {
+			s, err := side.run(ctx, l.turn())
+			tails[i] = append(tails[i], s.p99)
+			return figure(s), err
+		}
+	}
+	p, err := interleave(ctx, l.turns(), side(0, ours), side(1, theirs))
+	p.Note = fmt.Sprintf("p99 %.2f ms against %.2f ms", median(tails[0]), median(tails[1]))
+	return p, err
+}
+
+// profile runs a load once more, while the daemon is profiled.
+func (l *lab) profile(ctx context.Context, s *server, ours *load, name string) error {
+	const seconds = 5
+	done := make(chan error, 1)
+	go func() { done <- s.profile(ctx, filepath.Join(l.profiles, name+".pprof"), seconds) }()
+	_, err := ours.run(ctx, (seconds+1)*time.Second)
+	if got := <-done; err == nil {
+		err = got
+	}
+	return err
+}

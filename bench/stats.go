@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"math"
+	"slices"
+	"time"
+)
+
+// A pair is the same thing measured on fcd and on its comparator, turn by turn. Both have the same number of values.
+type pair struct {
+	Ours   []float64 `json:"ours"`
+	Theirs []float64 `json:"theirs"`
+	Note   string    `json:"note,omitempty"`
+}
+
+// ratio is the median of the quotients of each turn, so that a machine that grows slower meanwhile does not count.
+func (p pair) ratio() float64 {
+	q := make([]float64, len(p.Ours))
+	for i := range q {
+		q[i] = p.Ours[i] / p.Theirs[i]
+	}
+	return median(q)
+}
+
+// constant is a pair whose comparator is a number that was not measured here.
+func constant(ours, theirs float64, note string) pair {
+	return pair{Ours: []float64{ours}, Theirs: []float64{theirs}, Note: note}
+}
+
+// interleave measures ours and theirs in turn: A B A B.
+func interleave(ctx context.Context, turns int, ours, theirs func(context.Context) (float64, error)) (pair, error) {
+	var p pair
+	for range turns {
+		a, err := ours(ctx)
+		if err != nil {
+			return p, err
+		}
+		b, err := theirs(ctx)
+		if err != nil {
+			return p, err
+		}
+		p.Ours, p.Theirs = append(p.Ours, a), append(p.Theirs, b)
+	}
+	return p, nil
+}
+
+// median of no values is NaN.
+func median(v []float64) float64 { return percentile(v, 50) }
+
+// percentile is the smallest value that at least p percent of the values do not exceed; for p 50 of an even number, the
+// mean of the middle two. NaN for no values.
+func percentile(v []float64, p float64) float64 {
+	if len(v) == 0 {
+		return math.NaN()
+	}
+	s := slices.Sorted(slices.Values(v))
+	if n := len(s); p == 50 && n%2 == 0 {
+		return (s[n/2-1] + s[n/2]) / 2
+	}
+	i := int(math.Ceil(p/100*float64(len(s)))) - 1
+	return s[min(max(i, 0), len(s)-1)]
+}
+
+// milliseconds of a duration, with their fraction.
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"fcd/cmd/fcd/local"
+)
+
+// functionFlags describe a function that comes from a folder.
+type functionFlags struct {
+	local.Function
+	env       []string
+	debugPort int
+}
+
+func (f *functionFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.Handler, "handler", "", "the function's handler (default index.handler)")
+	flags.StringVar(&f.Runtime, "runtime", "", "its runtime (default: told by the handler's file)")
+	flags.StringVar(&f.Initializer, "initializer", "", "its initializer (default: none)")
+	flags.IntVar(&f.MemoryMB, "memory", 128, "its memory in MB")
+	flags.IntVar(&f.TimeoutSeconds, "timeout", 3, "seconds that a call may take")
+	flags.StringArrayVar(&f.env, "env", nil, "an environment variable, KEY=VALUE; may be repeated")
+	flags.IntVar(&f.debugPort, "debug-port", 0, "let a debugger attach on this port of 127.0.0.1; there are no timeouts then")
+}
+
+// environment reads what --env was given.
+func (f *functionFlags) environment() error {
+	f.Env = map[string]string{}
+	for _, e := range f.env {
+		key, value, ok := strings.Cut(e, "=")
+		if !ok {
+			return usagef("--env is %q: it must be KEY=VALUE", e)
+		}
+		f.Env[key] = value
+	}
+	return nil
+}

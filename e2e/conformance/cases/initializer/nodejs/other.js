@@ -1,0 +1,1 @@
+exports.init = function (context, callback) { global.madeByOther = 'made by other.js'; callback(); };

@@ -1,0 +1,6 @@
+made = ''
+
+
+def init(context):
+    global made
+    made = 'made by other.py'

@@ -1,0 +1,3 @@
+'use strict';
+const missing = require('no-such-module');
+exports.handler = (event, context, callback) => callback(null, missing);

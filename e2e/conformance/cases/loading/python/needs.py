@@ -1,0 +1,5 @@
+import missing_part
+
+
+def handler(event, context):
+    return missing_part

@@ -1,0 +1,5 @@
+x = = 1
+
+
+def handler(event, context):
+    return 'never'

@@ -1,0 +1,248 @@
+package conformance
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc64"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"fcd/api/client"
+	"fcd/cmd/fcd/daemon"
+	"fcd/config"
+	"fcd/fc"
+	"fcd/invoker/runtimes"
+)
+
+const (
+	region   = "cn-shanghai"
+	account  = "1234567890123456"
+	project  = "conformance"
+	logstore = "functions"
+	plain    = "plain" // a service without a role
+	keyed    = "keyed" // a service with one
+)
+
+var role = "acs:ram::" + account + ":role/AliyunFCDefaultRole"
+
+// A house is a running daemon.
+type house struct {
+	daemon  *daemon.Daemon
+	api     *client.Client
+	metrics *prometheus.Registry
+	log     *logbook
+	dir     string
+	stop    func() error
+	status  map[string]runtimes.Status
+}
+
+// shared is the daemon that most tests use.
+var shared sharedHouse
+
+type sharedHouse struct {
+	once  sync.Once
+	house *house
+	err   error
+}
+
+// get starts the daemon at its first use.
+func (s *sharedHouse) get(t testing.TB) *house {
+	t.Helper()
+	s.once.Do(func() { s.house, s.err = openHouse() })
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	return s.house
+}
+
+func (s *sharedHouse) close() error {
+	if s.house == nil {
+		return nil
+	}
+	return s.house.close()
+}
+
+// openHouse starts a daemon with two services. Its functions get all of the processor, whatever their memory: what they
+// give is compared, not how fast.
+func openHouse() (*house, error) {
+	dir, err := os.MkdirTemp("", "conformance-")
+	if err != nil {
+		return nil, err
+	}
+	c := config.Default()
+	c.DataDir, c.Region, c.Sandbox.CPU = dir, region, "off"
+	c.Account = config.Account{ID: account, AccessKeyID: "LTAIconformance", AccessKeySecret: "secret"}
+	c.Shutdown.Drain = 10 * time.Second
+	c.Runtimes = roots()
+	h := &house{dir: dir, metrics: prometheus.NewRegistry(), status: map[string]runtimes.Status{}}
+	log := zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), zapcore.AddSync(os.Stderr), zapcore.ErrorLevel))
+	h.daemon, err = daemon.Open(context.Background(), daemon.Options{Config: c, AnyPorts: true, Log: log, Metrics: h.metrics})
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.daemon.Run(ctx) }()
+	h.stop = func() error { cancel(); return <-done }
+	e := h.daemon.Endpoint()
+	h.api = client.New(e.API, e.AccessKeyID, e.AccessKeySecret)
+	h.api.HTTP = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	h.log = newLogbook(e)
+	for _, s := range h.daemon.Runtimes() {
+		h.status[s.Name] = s
+	}
+	if err := errors.Join(h.service(plain, ""), h.service(keyed, role)); err != nil {
+		return nil, errors.Join(err, h.close())
+	}
+	return h, nil
+}
+
+// roots are the runtimes whose own interpreters stand below the folder that FCD_TEST_ROOTS names: one root file system
+// each, in a folder of the runtime's name.
+func roots() map[string]config.Runtime {
+	all := map[string]config.Runtime{}
+	dir := os.Getenv("FCD_TEST_ROOTS")
+	for _, l := range languages {
+		for _, runtime := range l.runtimes {
+			root := filepath.Join(dir, runtime)
+			if _, err := os.Stat(root); dir != "" && err == nil {
+				all[runtime] = config.Runtime{Root: root}
+			}
+		}
+	}
+	return all
+}
+
+func (h *house) close() error {
+	h.api.HTTP.CloseIdleConnections()
+	h.log.close()
+	return errors.Join(h.stop(), os.RemoveAll(h.dir))
+}
+
+func (h *house) service(name, role string) error {
+	return h.do(http.MethodPost, "/services", map[string]any{"serviceName": name, "role": role,
+		"logConfig": map[string]string{"project": project, "logstore": logstore}})
+}
+
+func (h *house) do(method, path string, body any) error {
+	_, err := h.api.Do(context.Background(), method, path, nil, body)
+	return err
+}
+
+// A function is one to deploy. Fields that are zero get defaults of the suite.
+type function struct {
+	service, name        string
+	runtime              string
+	handler, initializer string
+	code                 *codeZip
+	memory               int // MB
+	timeout, initTime    int // s
+	env                  map[string]string
+}
+
+// deploy makes the function.
+func (h *house) deploy(t testing.TB, f function) {
+	t.Helper()
+	if err := h.tryDeploy(f); err != nil {
+		t.Fatalf("function %s: %v", f.name, err)
+	}
+}
+
+func (h *house) tryDeploy(f function) error {
+	body := map[string]any{"functionName": f.name, "runtime": f.runtime, "handler": f.handler, "initializer": f.initializer,
+		"memorySize": or(f.memory, 256), "timeout": or(f.timeout, 20), "initializationTimeout": or(f.initTime, 20),
+		"environmentVariables": f.env, "code": map[string]any{"zipFile": f.code.bytes}}
+	return h.do(http.MethodPost, "/services/"+f.service+"/functions", body)
+}
+
+// remove deletes the function, and so its instances.
+func (h *house) remove(t testing.TB, f function) {
+	t.Helper()
+	if err := h.do(http.MethodDelete, "/services/"+f.service+"/functions/"+f.name, nil); err != nil {
+		t.Errorf("delete %s: %v", f.name, err)
+	}
+}
+
+func or(n, otherwise int) int {
+	if n == 0 {
+		return otherwise
+	}
+	return n
+}
+
+// invoke calls a function. A refusal is an error, a function's error an answer.
+func (h *house) invoke(service, name string, event []byte, tail bool) (*client.Answer, error) {
+	c := h.api
+	if tail {
+		c = c.With("X-Fc-Log-Type", "Tail")
+	}
+	return c.Do(context.Background(), http.MethodPost, "/services/"+service+"/functions/"+name+"/invocations", nil, event)
+}
+
+// A codeZip is a packed folder.
+type codeZip struct {
+	bytes    []byte
+	checksum string // CRC-64, decimal
+}
+
+// zips are the packed themes, each packed once.
+var zips sync.Map // folder -> func() (*codeZip, error)
+
+// zipOf packs a folder.
+func zipOf(t testing.TB, dir string) *codeZip {
+	t.Helper()
+	pack, _ := zips.LoadOrStore(dir, sync.OnceValues(func() (*codeZip, error) { return packDir(dir) }))
+	z, err := pack.(func() (*codeZip, error))()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+func packDir(dir string) (*codeZip, error) {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	if err := errors.Join(z.AddFS(os.DirFS(dir)), z.Close()); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return seal(b.Bytes()), nil
+}
+
+// zipFiles packs texts.
+func zipFiles(t testing.TB, files map[string]string) *codeZip {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for name, text := range files {
+		w, err := z.Create(name)
+		if err == nil {
+			_, err = w.Write([]byte(text))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return seal(b.Bytes())
+}
+
+func seal(b []byte) *codeZip {
+	return &codeZip{b, strconv.FormatUint(crc64.Checksum(b, crc64.MakeTable(crc64.ECMA)), 10)}
+}
+
+// code is the error code of a refusal.
+func code(err error) fc.Code { return fc.CodeOf(err) }

@@ -1,0 +1,177 @@
+package invoker
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A pump keeps the log pipes of all instances from filling up. Whoever has got an answer empties the instance's pipes
+// himself, at no cost but two reads, so most of the time the pump has nothing to do: it looks at an instance only when
+// no request has ended on it for a tick, and then lets the kernel tell about further output. Each such word is given
+// once: the instance is looked at again a tick later, or at once if it writes much.
+//
+// So a warm request wakes nobody but its caller, and an idle instance costs no goroutine.
+type pump struct {
+	epoll *os.File
+	raw   syscall.RawConn
+
+	mu       sync.Mutex // guards the rest
+	journals map[*journal]struct{}
+	pipes    map[int32]*journal // by descriptor
+	ticking  bool               // the epoll's read deadline is set: some journal is not armed
+}
+
+const (
+	pumpTick  = 2 * time.Millisecond // a pipe is emptied at least so often; it holds 64 KiB
+	pumpFlood = 4 << 10              // who writes so much between two looks is watched without a pause
+)
+
+func newPump() (*pump, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err == nil {
+		err = unix.SetNonblock(fd, true) // os.NewFile then lets the runtime wait for it
+	}
+	if err != nil {
+		return nil, fmt.Errorf("epoll for log pipes: %w", err)
+	}
+	p := &pump{epoll: os.NewFile(uintptr(fd), "epoll"), journals: make(map[*journal]struct{}), pipes: make(map[int32]*journal)}
+	if p.raw, err = p.epoll.SyscallConn(); err != nil {
+		p.epoll.Close()
+		return nil, fmt.Errorf("epoll for log pipes: %w", err)
+	}
+	return p, nil
+}
+
+// add puts the pipes of a journal under the pump's care.
+func (p *pump) add(j *journal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range j.pipe {
+		// No event is asked for yet.
+		if err := p.control(unix.EPOLL_CTL_ADD, l.fd, unix.EPOLLONESHOT); err != nil {
+			p.drop(j)
+			return fmt.Errorf("watch a log pipe: %w", err)
+		}
+		p.pipes[int32(l.fd)] = j
+	}
+	p.journals[j] = struct{}{}
+	p.tickLater()
+	return nil
+}
+
+// remove ends the care; the pipes may be closed afterwards.
+func (p *pump) remove(j *journal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drop(j)
+}
+
+func (p *pump) drop(j *journal) {
+	for _, l := range j.pipe {
+		if p.pipes[int32(l.fd)] == j {
+			_ = p.control(unix.EPOLL_CTL_DEL, l.fd, 0)
+			delete(p.pipes, int32(l.fd))
+		}
+	}
+	delete(p.journals, j)
+}
+
+func (p *pump) control(op, fd int, events uint32) (err error) {
+	event := unix.EpollEvent{Events: events, Fd: int32(fd)}
+	cerr := p.raw.Control(func(epoll uintptr) { err = unix.EpollCtl(int(epoll), op, fd, &event) })
+	return errors.Join(cerr, err)
+}
+
+// tickLater makes the next tick come. Called with mu held.
+func (p *pump) tickLater() {
+	if !p.ticking {
+		p.ticking = true
+		_ = p.epoll.SetReadDeadline(time.Now().Add(pumpTick))
+	}
+}
+
+// run serves until close.
+func (p *pump) run() {
+	events := make([]unix.EpollEvent, 128)
+	for {
+		n, err := p.wait(events)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			p.tick()
+		case err != nil:
+			return // closed
+		}
+		for _, e := range events[:n] {
+			p.serve(e.Fd)
+		}
+	}
+}
+
+// wait parks until there are events, a tick is due or the pump is closed.
+func (p *pump) wait(events []unix.EpollEvent) (n int, err error) {
+	rerr := p.raw.Read(func(epoll uintptr) bool {
+		n, err = unix.EpollWait(int(epoll), events, 0)
+		return n != 0 || err != nil && !errors.Is(err, unix.EINTR)
+	})
+	n = max(n, 0)
+	if rerr != nil {
+		return 0, rerr
+	}
+	return n, err
+}
+
+// serve reads what a pipe's event told of.
+func (p *pump) serve(fd int32) {
+	p.mu.Lock()
+	j := p.pipes[fd]
+	p.mu.Unlock()
+	if j == nil {
+		return
+	}
+	n := j.drain()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n >= pumpFlood {
+		p.arm(j)
+		return
+	}
+	j.armed = false
+	p.tickLater()
+}
+
+// tick empties and arms the journals on which no request has ended since the last one.
+func (p *pump) tick() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ticking = false
+	_ = p.epoll.SetReadDeadline(time.Time{})
+	for j := range p.journals {
+		if j.armed {
+			continue
+		}
+		if j.touched.Swap(false) {
+			p.tickLater()
+			continue
+		}
+		p.arm(j)
+	}
+}
+
+// arm asks for one event of each pipe that is still open; what they hold already makes it come at once. Called with mu
+// held.
+func (p *pump) arm(j *journal) {
+	j.armed = true
+	for _, l := range j.pipe {
+		if !l.ended.Load() && p.pipes[int32(l.fd)] == j {
+			_ = p.control(unix.EPOLL_CTL_MOD, l.fd, unix.EPOLLIN|unix.EPOLLONESHOT)
+		}
+	}
+}
+
+func (p *pump) close() { p.epoll.Close() }

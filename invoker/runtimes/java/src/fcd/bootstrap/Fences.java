@@ -1,0 +1,30 @@
+package fcd.bootstrap;
+
+/** Marks, on both log pipes, where a request's output begins and ends. The token stays here. */
+final class Fences {
+    private final byte[] token;
+    private final Log log;
+
+    Fences(String hex, Log log) {
+        token = new byte[hex.length() / 2];
+        for (int i = 0; i < token.length; i++) {
+            token[i] = (byte) Integer.parseInt(hex.substring(2 * i, 2 * i + 2), 16);
+        }
+        this.log = log;
+    }
+
+    void write(char mark, String id) {
+        byte[] fence = new byte[token.length + id.length() + 3];
+        int n = 1;
+        System.arraycopy(token, 0, fence, n, token.length);
+        n += token.length;
+        fence[n++] = (byte) mark;
+        for (int i = 0; i < id.length(); i++) {
+            fence[n++] = (byte) id.charAt(i);
+        }
+        fence[n] = '\n';
+        log.flush();
+        log.rawOut.write(fence, 0, fence.length);
+        log.rawErr.write(fence, 0, fence.length);
+    }
+}

@@ -1,0 +1,5 @@
+package example;
+
+/** Is not in the package when it is wanted. */
+public class Gone {
+}

@@ -1,0 +1,232 @@
+package sqlite_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	"fcd/store"
+	"fcd/store/sqlite"
+)
+
+// Environment of the processes that the tests start from their own binary.
+const (
+	envDir   = "FCD_TEST_STORE_DIR"
+	envLimit = "FCD_TEST_FILE_LIMIT" // bytes a file may have; "" = no bound
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(envDir); dir != "" {
+		os.Exit(child(dir))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+const crashProducers = 64
+
+// child opens the store and has many producers write to it until it is killed or the store fails. Each line of its
+// output is one acknowledged Batch: producer and number.
+func child(dir string) int {
+	if limit, err := strconv.ParseUint(os.Getenv(envLimit), 10, 64); err == nil {
+		signal.Ignore(syscall.SIGXFSZ)
+		if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: limit, Max: limit}); err != nil {
+			fmt.Println("setrlimit:", err)
+			return 1
+		}
+	}
+	s, err := sqlite.Open(context.Background(), sqlite.Options{Dir: dir, MinFreeBytes: -1})
+	if err != nil {
+		fmt.Println("open:", err)
+		return 1
+	}
+	var wg sync.WaitGroup
+	for w := range crashProducers {
+		wg.Go(func() {
+			if err := producer(s, w); !errors.Is(err, store.ErrFatal) {
+				fmt.Println("producer:", err)
+			}
+		})
+	}
+	wg.Wait()
+	select {
+	case <-s.Failed():
+	default:
+		fmt.Println("the store did not say that it failed")
+	}
+	if _, err := s.Get(context.Background(), "any"); !errors.Is(err, store.ErrFatal) {
+		fmt.Println("a read of a failed store:", err)
+	}
+	if err := s.Close(); err != nil {
+		fmt.Println("close:", err)
+	}
+	return 3
+}
+
+// producer goes on where its checkpoint says. It sends each message twice, the second time as one that does not know
+// whether the first arrived.
+func producer(s *sqlite.Store, w int) error {
+	ctx := context.Background()
+	cur := fmt.Sprintf("cur/%d", w)
+	last := 0
+	if v, err := s.Checkpoint(ctx, cur); err == nil {
+		if last, err = strconv.Atoi(string(v)); err != nil {
+			return err
+		}
+	}
+	for i := last; ; i++ {
+		if i > 0 {
+			a, err := s.Apply(ctx, store.Batch{Enqueue: []store.Msg{crashMsg(w, i, "/again")}})
+			if err != nil {
+				return err
+			}
+			if len(a.Duplicates) != 1 {
+				return fmt.Errorf("message %d/%d was taken twice", w, i)
+			}
+		}
+		n := i + 1
+		if _, err := s.Apply(ctx, store.Batch{
+			Puts:        []store.Put{{Key: fmt.Sprintf("p/%d/%d", w, n), Value: []byte("v"), If: store.IfAbsent}},
+			Enqueue:     []store.Msg{crashMsg(w, n, "")},
+			Checkpoints: []store.Checkpoint{{Key: cur, Value: []byte(strconv.Itoa(n))}},
+		}); err != nil {
+			return err
+		}
+		fmt.Printf("%d %d\n", w, n) // one write: a pipe takes it whole
+	}
+}
+
+func crashMsg(w, i int, suffix string) store.Msg {
+	id := fmt.Sprintf("%d/%d", w, i)
+	return store.Msg{RequestID: id + suffix, Fn: "f", DedupKey: id, Payload: make([]byte, 1000)}
+}
+
+// run starts a child and reads what it acknowledges; after kill lines it is killed, unless kill is 0.
+func run(t *testing.T, dir string, kill int, acked map[string]bool, env ...string) (exit int) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(append(os.Environ(), envDir+"="+dir), env...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for n := 1; lines.Scan(); n++ {
+		w, i, ok := strings.Cut(lines.Text(), " ")
+		if _, err := strconv.Atoi(w); !ok || err != nil {
+			t.Errorf("the writing process says: %s", lines.Text())
+			continue
+		}
+		acked[w+"/"+i] = true
+		if n == kill {
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_ = cmd.Wait() // a killed process is an error
+	return cmd.ProcessState.ExitCode()
+}
+
+// verify opens the store that a child left and compares it with what was acknowledged.
+func verify(t *testing.T, dir string, acked map[string]bool) {
+	t.Helper()
+	s := open(t, sqlite.Options{Dir: dir, CheckOnOpen: true})
+	defer closeStore(t, s)
+	ctx := t.Context()
+	ms, err := s.Claim(ctx, "w", map[string]int{"f": 10_000_000}, 1e12)
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages := map[string]int{}
+	for _, m := range ms {
+		messages[m.DedupKey]++
+	}
+	records := map[string]bool{}
+	for after := ""; ; {
+		page, err := s.List(ctx, "p/", after, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, r := range page {
+			records[strings.TrimPrefix(r.Key, "p/")] = true
+		}
+		after = page[len(page)-1].Key
+	}
+	for id := range acked {
+		if messages[id] != 1 || !records[id] {
+			t.Errorf("%s was acknowledged and has %d messages, a record: %v", id, messages[id], records[id])
+		}
+	}
+	if len(messages) != len(records) {
+		t.Errorf("half a batch: %d messages, %d records", len(messages), len(records))
+	}
+	for id, n := range messages {
+		if n != 1 || !records[id] {
+			t.Errorf("%s has %d messages, a record: %v", id, n, records[id])
+		}
+	}
+	last := 0
+	for w := range crashProducers {
+		if v, err := s.Checkpoint(ctx, fmt.Sprintf("cur/%d", w)); err == nil {
+			n, err := strconv.Atoi(string(v))
+			if err != nil {
+				t.Fatal(err)
+			}
+			last += n
+		}
+	}
+	if last != len(records) {
+		t.Errorf("checkpoints stand at %d, there are %d records", last, len(records))
+	}
+}
+
+// TestKilledAtAnyMoment kills a process that writes with 64 producers, again and again on the same store. The number of
+// rounds is FCD_CRASH_ROUNDS; if it is not set, 20, and fewer under the race detector, which has nothing to find here.
+func TestKilledAtAnyMoment(t *testing.T) {
+	rounds := crashRounds
+	if n, err := strconv.Atoi(os.Getenv("FCD_CRASH_ROUNDS")); err == nil {
+		rounds = n
+	}
+	dir, acked := t.TempDir(), map[string]bool{}
+	for round := range rounds {
+		run(t, dir, 1+rand.IntN(500), acked)
+		if verify(t, dir, acked); t.Failed() {
+			t.Fatalf("in round %d", round+1)
+		}
+	}
+}
+
+// TestADiskThatRefusesWritesIsFinal lets files grow only so far: the store must say that it failed, refuse everything
+// and have kept what it acknowledged.
+func TestADiskThatRefusesWritesIsFinal(t *testing.T) {
+	for _, limit := range []int{300_000, 1_000_000, 4_500_000} {
+		dir, acked := t.TempDir(), map[string]bool{}
+		if exit := run(t, dir, 0, acked, fmt.Sprintf("%s=%d", envLimit, limit)); exit != 3 {
+			t.Errorf("limit %d: the process ended with %d", limit, exit)
+		}
+		if len(acked) == 0 {
+			t.Errorf("limit %d: nothing was acknowledged", limit)
+		}
+		verify(t, dir, acked)
+	}
+}
