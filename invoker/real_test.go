@@ -502,11 +502,11 @@ func TestRealServicesAreReachedFromInside(t *testing.T) {
 }
 
 func TestRealMissingRuntime(t *testing.T) {
-	none, err := runtimes.New(runtimes.Options{BootstrapDir: t.TempDir(), HostDirs: []string{}})
+	bare, err := runtimes.New(runtimes.Options{BootstrapDir: t.TempDir(), HostDirs: []string{t.TempDir()}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newReal(t, languages[0], func(o *Options) { o.Runtimes = none })
+	r := newReal(t, languages[0], func(o *Options) { o.Runtimes = bare })
 	ref := r.functions.set("java", func(_ *fc.Service, f *fc.Function) { f.Runtime = "java8" })
 	_, err = r.Invoke(context.Background(), fc.Call{RequestID: "r", Ref: ref})
 	if codeOf(err) != fc.InternalServerError || !strings.Contains(err.Error(), "runtime java8 is not installed on this host; run: fcd runtimes install java8") {

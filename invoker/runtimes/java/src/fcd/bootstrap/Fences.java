@@ -24,7 +24,7 @@ final class Fences {
         }
         fence[n] = '\n';
         log.flush();
-        log.rawOut.write(fence, 0, fence.length);
-        log.rawErr.write(fence, 0, fence.length);
+        log.writeOut(fence);
+        log.writeErr(fence);
     }
 }
