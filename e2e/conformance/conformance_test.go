@@ -48,13 +48,13 @@ func (h *house) ready(t *testing.T, runtime string) bool {
 }
 
 // required are the runtimes that have to be ready where the tests run.
-var required = []string{"nodejs6", "nodejs8", "python3"}
+var required = []string{"nodejs6", "nodejs8", "python2.7", "python3", "java8"}
 
 // play deploys a row's function, makes its calls and writes down what came of them.
 func (h *house) play(t *testing.T, r *row, language, runtime string) string {
 	t.Helper()
 	f := function{service: plain, name: functionName(r, runtime), runtime: runtime, handler: r.handler(language),
-		initializer: r.Init.of(language, ""), code: zipOf(t, codeDir(r.theme(), language)), memory: r.Memory,
+		initializer: r.Init.of(language, ""), code: codeOf(t, r.theme(), language), memory: r.Memory,
 		timeout: r.Timeout, initTime: r.InitTime, env: r.Env}
 	if r.Role {
 		f.service = keyed

@@ -3,6 +3,7 @@ package conformance
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,7 +86,9 @@ func openHouse() (*house, error) {
 	c.DataDir, c.Region, c.Sandbox.CPU = dir, region, "off"
 	c.Account = config.Account{ID: account, AccessKeyID: "LTAIconformance", AccessKeySecret: "secret"}
 	c.Shutdown.Drain = 10 * time.Second
-	c.Runtimes = roots()
+	if c.RuntimesDir, err = installed(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
 	h := &house{dir: dir, metrics: prometheus.NewRegistry(), status: map[string]runtimes.Status{}}
 	log := zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), zapcore.AddSync(os.Stderr), zapcore.ErrorLevel))
 	h.daemon, err = daemon.Open(context.Background(), daemon.Options{Config: c, AnyPorts: true, Log: log, Metrics: h.metrics})
@@ -109,20 +112,10 @@ func openHouse() (*house, error) {
 	return h, nil
 }
 
-// roots are the runtimes whose own interpreters stand below the folder that FCD_TEST_ROOTS names: one root file system
-// each, in a folder of the runtime's name.
-func roots() map[string]config.Runtime {
-	all := map[string]config.Runtime{}
-	dir := os.Getenv("FCD_TEST_ROOTS")
-	for _, l := range languages {
-		for _, runtime := range l.runtimes {
-			root := filepath.Join(dir, runtime)
-			if _, err := os.Stat(root); dir != "" && err == nil {
-				all[runtime] = config.Runtime{Root: root}
-			}
-		}
-	}
-	return all
+// installed is the folder of the interpreters that the tests may use: what FCD_TEST_ROOTS names, or what `make test` has
+// installed.
+func installed() (string, error) {
+	return filepath.Abs(cmp.Or(os.Getenv("FCD_TEST_ROOTS"), filepath.Join("..", "..", ".cache", "runtimes")))
 }
 
 func (h *house) close() error {
@@ -199,6 +192,15 @@ type codeZip struct {
 
 // zips are the packed themes, each packed once.
 var zips sync.Map // folder -> func() (*codeZip, error)
+
+// codeOf packs a theme's code in a language.
+func codeOf(t testing.TB, theme, language string) *codeZip {
+	t.Helper()
+	if language == "java" {
+		return zipOf(t, javaClasses(t))
+	}
+	return zipOf(t, codeDir(theme, language))
+}
 
 // zipOf packs a folder.
 func zipOf(t testing.TB, dir string) *codeZip {
