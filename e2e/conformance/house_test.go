@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc64"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aliyun/aliyun-oss-go-sdk/oss"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -23,7 +25,6 @@ import (
 	"fcd/api/client"
 	"fcd/cmd/fcd/daemon"
 	"fcd/config"
-	"fcd/fc"
 	"fcd/invoker/runtimes"
 )
 
@@ -112,10 +113,10 @@ func openHouse() (*house, error) {
 	return h, nil
 }
 
-// installed is the folder of the interpreters that the tests may use: what FCD_TEST_ROOTS names, or what `make test` has
-// installed.
+// installed is the folder of the interpreters that the tests may use: what FCD_RUNTIMES_DIR names, or what
+// `make test` has installed.
 func installed() (string, error) {
-	return filepath.Abs(cmp.Or(os.Getenv("FCD_TEST_ROOTS"), filepath.Join("..", "..", ".cache", "runtimes")))
+	return filepath.Abs(cmp.Or(os.Getenv("FCD_RUNTIMES_DIR"), filepath.Join("..", "..", ".cache", "runtimes")))
 }
 
 func (h *house) close() error {
@@ -166,6 +167,39 @@ func (h *house) remove(t testing.TB, f function) {
 	if err := h.do(http.MethodDelete, "/services/"+f.service+"/functions/"+f.name, nil); err != nil {
 		t.Errorf("delete %s: %v", f.name, err)
 	}
+}
+
+// bucket makes a bucket in the embedded object storage.
+func (h *house) bucket(t testing.TB, name string) *oss.Bucket {
+	t.Helper()
+	e := h.daemon.Endpoint()
+	c, err := oss.New(e.OSS, e.AccessKeyID, e.AccessKeySecret, oss.HTTPClient(h.api.HTTP))
+	if err == nil {
+		err = c.CreateBucket(name)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := c.Bucket(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// object is an object's content.
+func object(t testing.TB, b *oss.Bucket, key string) string {
+	t.Helper()
+	r, err := b.GetObject(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	content, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
 }
 
 func or(n, otherwise int) int {
@@ -245,6 +279,3 @@ func zipFiles(t testing.TB, files map[string]string) *codeZip {
 func seal(b []byte) *codeZip {
 	return &codeZip{b, strconv.FormatUint(crc64.Checksum(b, crc64.MakeTable(crc64.ECMA)), 10)}
 }
-
-// code is the error code of a refusal.
-func code(err error) fc.Code { return fc.CodeOf(err) }
