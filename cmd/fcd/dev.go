@@ -161,10 +161,14 @@ func (d *dev) running(ctx context.Context) (bool, error) {
 	return false, nil // what a daemon that was killed left behind
 }
 
+// devDrain is how long the end of the command waits for calls that run.
+const devDrain = time.Second
+
 func (d *dev) startDaemon(ctx context.Context) error {
 	if d.conf.Log.Level == "info" {
 		d.conf.Log.Level = "warn" // the terminal is the function's
 	}
+	d.conf.Shutdown.Drain = min(d.conf.Shutdown.Drain, devDrain) // a call may stand at a breakpoint
 	o := daemon.Options{Config: d.conf, AnyPorts: d.anyPorts, Log: newLog(d.conf.Log)}
 	o.Develop.Lines = d.print
 	if d.port != nil {
