@@ -14,14 +14,12 @@ import (
 	"fcd/invoker/runtimes/frame"
 )
 
-// javaTable is a table in which the host's Java, whatever its version, serves java8.
+// javaTable is a table in which the installed Java 8 (FCD_RUNTIMES_DIR) or else the host's Java, whatever its version,
+// serves java8.
 func javaTable(t testing.TB) *runtimes.Table {
 	t.Helper()
-	o := runtimes.Options{BootstrapDir: t.TempDir(), Settings: map[string]runtimes.Settings{"java8": {AllowNewer: true}}}
-	if root := os.Getenv("FCD_TEST_JAVA8_ROOT"); root != "" { // a root directory with a true Java 8
-		o.Settings["java8"] = runtimes.Settings{Root: root}
-	}
-	table, err := runtimes.New(o)
+	table, err := runtimes.New(runtimes.Options{BootstrapDir: t.TempDir(), InstallDir: os.Getenv("FCD_RUNTIMES_DIR"),
+		Settings: map[string]runtimes.Settings{"java8": {AllowNewer: true}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -114,16 +114,24 @@ def handler(event, context):
     if word == 'size': return b'\0' * int(text)
 `
 
-type language struct {
-	name, runtime, file, code string
-	handler                   string
-	missing                   string // a handler that the code does not have
-}
+type language struct{ name, runtime, file, code string }
 
 var languages = []language{
-	{"node", "nodejs8", "index.js", nodeCode, "index.handler", "index.nothing"},
-	{"python", "python3", "index.py", pythonCode, "index.handler", "index.nothing"},
-	{"java", "java8", "", "", "example.App::handleRequest", "example.App::nothing"}, // testdata/java
+	{"node", "nodejs8", "index.js", nodeCode},
+	{"python", "python3", "index.py", pythonCode},
+	{"java", "java8", "", ""}, // testdata/java
+}
+
+// handler is how the code's handler is named, or one that it does not have.
+func (l language) handler(missing bool) string {
+	names := []string{"index.handler", "index.nothing"}
+	if l.name == "java" {
+		names = []string{"example.App::handleRequest", "example.App::nothing"}
+	}
+	if missing {
+		return names[1]
+	}
+	return names[0]
 }
 
 // dir is a folder with the language's function.
@@ -185,7 +193,7 @@ func newReal(t testing.TB, lang language, change func(*Options)) *real {
 
 func (r *real) function(lang language, name string, change func(*fc.Service, *fc.Function)) fc.FunctionRef {
 	return r.functions.set(name, func(s *fc.Service, f *fc.Function) {
-		f.Runtime, f.Handler = lang.runtime, lang.handler
+		f.Runtime, f.Handler = lang.runtime, lang.handler(false)
 		if change != nil {
 			change(s, f)
 		}
