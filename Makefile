@@ -7,8 +7,11 @@ NPM      := $(CACHE)/clients
 FUZZTIME ?= 4s
 DATA     ?= data
 
+# The interpreters that functions run in, fetched once for the demo, the tests and `make run`.
+export FCD_RUNTIMES_DIR ?= $(CURDIR)/$(CACHE)/runtimes
+
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test fuzz layers clean deps-demo deps-test examples FORCE
+.PHONY: help build demo run test bench fuzz layers clean deps-demo deps-test runtimes-demo runtimes-test examples FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -20,17 +23,21 @@ $(BIN): FORCE
 
 FORCE:
 
-demo: deps-demo build examples ## put a picture, see its thumbnail made and logged, a timer fire; under a minute
+demo: deps-demo build examples runtimes-demo ## put a picture, see its thumbnail made and logged, a timer fire; under a minute
 	@$(BIN) demo --examples examples --out $(CACHE)/demo
 
-run: deps-demo build ## start the daemon on ./data and leave it running (DATA=DIR for another place)
+run: deps-demo build runtimes-demo ## start the daemon on ./data and leave it running (DATA=DIR for another place)
 	@$(BIN) serve --data-dir $(DATA)
 
-test: deps-test build ## run every test, with the race detector, and each fuzz target for some seconds
+test: deps-test build runtimes-test ## run every test, with the race detector, and each fuzz target for some seconds
 	@test -z "$$(gofmt -l .)" || { echo 'gofmt would change:'; gofmt -l .; exit 1; }
 	go vet ./...
 	FCD_TEST_NPM=$(CURDIR)/$(NPM) FCD_TEST_BIN=$(CURDIR)/$(BIN) CGO_ENABLED=1 go test -race -timeout 25m ./...
 	@deploy/fuzz.sh $(FUZZTIME)
+
+bench: deps-demo build runtimes-demo ## measure fcd against bare interpreters, servers and files (QUICK=1: under a minute)
+	@CGO_ENABLED=0 go build -o bin/bench ./bench
+	@bin/bench $(if $(QUICK),-quick) $(BENCHFLAGS)
 
 fuzz: ## run each fuzz target longer (FUZZTIME=60s)
 	@deploy/fuzz.sh $(FUZZTIME)
@@ -47,6 +54,12 @@ deps-demo:
 deps-test: examples
 	@deploy/deps.sh test
 	@deploy/npm.sh e2e/clients $(NPM)
+
+runtimes-demo: deps-demo build
+	@$(BIN) runtimes install --accept-new nodejs8
+
+runtimes-test: deps-test build
+	@$(BIN) runtimes install --accept-new all
 
 examples: deps-demo
 	@deploy/npm.sh examples/image-resize examples/image-resize

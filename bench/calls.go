@@ -16,14 +16,13 @@ func event(size int) []byte {
 	return fmt.Appendf(nil, "%s%s%s", head, bytes.Repeat([]byte("x"), pad), tail)
 }
 
-// bare opens connections to a comparator that printed its port.
-func bare(p *process, event []byte, connections int) (*load, error) {
+// request is a request to a comparator that printed its port.
+func (p *process) request(event []byte) (*http.Request, error) {
 	r, err := http.NewRequest(http.MethodPost, "http://127.0.0.1:"+p.first+"/", bytes.NewReader(event))
-	if err != nil {
-		return nil, err
+	if err == nil {
+		r.Header.Set("User-Agent", "")
 	}
-	r.Header.Set("User-Agent", "")
-	return newLoad(r.URL.Host, connections, http.StatusOK, r)
+	return r, err
 }
 
 func (l *lab) bareNode(ctx context.Context) (*process, error) {
@@ -35,24 +34,73 @@ func (l *lab) bareHop(ctx context.Context) (*process, error) {
 }
 
 func warmNode(ctx context.Context, l *lab, connections int) ([]pair, error) {
-	return l.duel(ctx, "node", l.bareNode, 1<<10, connections, rate)
+	return l.duel(ctx, "node", l.bareNode, connections)
 }
 
 func warmPython(ctx context.Context, l *lab, connections int) ([]pair, error) {
-	return l.duel(ctx, "python", l.bareHop, 1<<10, connections, rate)
+	return l.duel(ctx, "python", l.bareHop, connections)
 }
 
+// duel measures a function of the shared daemon against a comparator that serves HTTP, by calls a second.
+func (l *lab) duel(ctx context.Context, function string, comparator func(context.Context) (*process, error), connections int) ([]pair, error) {
+	return l.against(ctx, function, comparator, 1<<10, func(s *server, fcd, bare *http.Request) (pair, error) {
+		ours, err := newLoad(connections, http.StatusOK, fcd)
+		if err != nil {
+			return pair{}, err
+		}
+		defer ours.close()
+		theirs, err := newLoad(connections, http.StatusOK, bare)
+		if err != nil {
+			return pair{}, err
+		}
+		defer theirs.close()
+		p, err := l.compare(ctx, ours, theirs, rate)
+		if err != nil {
+			return p, err
+		}
+		cost, err := s.cost(ctx, ours, l.turn())
+		p.Note += fmt.Sprintf("; the daemon uses %.0f µs of processor a call", cost)
+		if err == nil && l.profiles != "" {
+			err = l.profile(ctx, s, ours, fmt.Sprintf("%s-%d", function, connections))
+		}
+		return p, err
+	})
+}
+
+// cost is the processor time that the daemon, without its functions, uses for a call of the load, in microseconds. It
+// changes less than speed does on a machine that has other things to do.
+func (s *server) cost(ctx context.Context, calls *load, d time.Duration) (float64, error) {
+	before, err := s.cpu()
+	if err != nil {
+		return 0, err
+	}
+	begin := time.Now()
+	got, err := calls.run(ctx, d)
+	if err != nil {
+		return 0, err
+	}
+	count := got.rate * time.Since(begin).Seconds()
+	after, err := s.cpu()
+	return float64((after - before).Microseconds()) / count, err
+}
+
+// single measures one connection of an ordinary client, as a program that calls one function after the other.
 func single(ctx context.Context, l *lab, bytes int) ([]pair, error) {
-	return l.duel(ctx, "node", l.bareNode, bytes, 1, p50)
+	return l.against(ctx, "node", l.bareNode, bytes, func(_ *server, fcd, bare *http.Request) (pair, error) {
+		ours, theirs := newOrdinary(http.StatusOK, fcd), newOrdinary(http.StatusOK, bare)
+		defer ours.close()
+		defer theirs.close()
+		return l.compare(ctx, ours, theirs, p50)
+	})
 }
 
-// What a duel looks at.
+// What is compared of two loads.
 func rate(s sample) float64 { return s.rate }
 func p50(s sample) float64  { return s.p50 }
 
-// duel measures a function of the shared daemon against a comparator that serves HTTP.
-func (l *lab) duel(ctx context.Context, function string, comparator func(context.Context) (*process, error),
-	size, connections int, figure func(sample) float64) ([]pair, error) {
+// against starts a comparator and makes the same request for it and for a function of the shared daemon.
+func (l *lab) against(ctx context.Context, function string, comparator func(context.Context) (*process, error), size int,
+	do func(s *server, fcd, bare *http.Request) (pair, error)) ([]pair, error) {
 	s, err := l.main(ctx)
 	if err != nil {
 		return nil, err
@@ -62,20 +110,15 @@ func (l *lab) duel(ctx context.Context, function string, comparator func(context
 		return nil, err
 	}
 	defer p.stop()
-	ours, err := s.load(function, event(size), connections)
+	fcd, err := s.invocation(function, event(size))
 	if err != nil {
 		return nil, err
 	}
-	defer ours.close()
-	theirs, err := bare(p, event(size), connections)
+	bare, err := p.request(event(size))
 	if err != nil {
 		return nil, err
 	}
-	defer theirs.close()
-	got, err := l.compare(ctx, ours, theirs, figure)
-	if err == nil && l.profiles != "" {
-		err = l.profile(ctx, s, ours, fmt.Sprintf("%s-%d-%d", function, connections, size))
-	}
+	got, err := do(s, fcd, bare)
 	return []pair{got}, err
 }
 

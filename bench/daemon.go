@@ -28,6 +28,10 @@ import (
 
 const service = "bench" // what all functions are in
 
+// memoryMB of every function: as much as comes with a whole core, so that it is fcd and not the function's share of the
+// processor that is measured.
+const memoryMB = 1024
+
 // settings differ from the defaults in that a function has two instances, that a client with many connections gets no
 // 429, and that a stop does not wait for a function that sleeps.
 const settings = `
@@ -109,7 +113,7 @@ func (s *server) deploy(ctx context.Context, name, file string, padding int) err
 		return err
 	}
 	return s.post(ctx, "/services/"+service+"/functions", m{"functionName": name, "runtime": runtime,
-		"handler": "index.handler", "timeout": 300, "code": m{"zipFile": zipped}})
+		"handler": "index.handler", "timeout": 300, "memorySize": memoryMB, "code": m{"zipFile": zipped}})
 }
 
 // pack makes the code package of a function: its own like no other, with the handler's file and, as real ones have,
@@ -163,7 +167,7 @@ func (s *server) load(function string, event []byte, connections int, header ...
 	if len(header) > 0 {
 		want = http.StatusAccepted
 	}
-	return newLoad(r.URL.Host, connections, want, r)
+	return newLoad(connections, want, r)
 }
 
 // async are the header of an asynchronous invocation.

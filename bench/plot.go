@@ -41,7 +41,7 @@ func plotTable(dir string, results []result) error {
 			continue
 		}
 		y, x := float64(len(names)), r.margin(r.shown().Ratio)
-		names = append(names, r.name)
+		names = append(names, "  "+r.name) // the left edge cuts what touches it
 		if r.verdict(r.shown().Ratio) == verdictOK {
 			ok = append(ok, plotter.XY{X: x, Y: y})
 		} else {
@@ -73,7 +73,7 @@ func plotTable(dir string, results []result) error {
 			return err
 		}
 	}
-	p.X.Min, p.X.Max = min(p.X.Min/1.3, 0.5), max(p.X.Max*1.3, 2)
+	p.X.Min, p.X.Max = min(p.X.Min/1.3, 0.5), max(p.X.Max*4, 4) // room for the legend
 	p.Legend.Top = true
 	return draws(p, 9*vg.Inch, vg.Length(len(names))*0.3*vg.Inch+1.5*vg.Inch, dir, "table")
 }

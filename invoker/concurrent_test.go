@@ -82,7 +82,10 @@ def handler(event, context):
 // onBothConcurrent runs a test on functions that serve ten requests at a time.
 func onBothConcurrent(t *testing.T, change func(*Options), test func(*testing.T, *real, fc.FunctionRef)) {
 	t.Helper()
-	for _, lang := range []language{{"node", "nodejs8", "index.js", concurrentNode}, {"python", "python3", "index.py", concurrentPython}} {
+	for _, lang := range []language{
+		{name: "node", runtime: "nodejs8", file: "index.js", code: concurrentNode, handler: "index.handler"},
+		{name: "python", runtime: "python3", file: "index.py", code: concurrentPython, handler: "index.handler"},
+	} {
 		t.Run(lang.name, func(t *testing.T) {
 			t.Parallel() // they mostly wait
 			r := newReal(t, lang, change)
@@ -241,7 +244,10 @@ func TestTheInitializerComesBeforeAllCalls(t *testing.T) {
 
 func TestKeysOfCallsInFlight(t *testing.T) {
 	keys := &keySource{keys: fc.Credentials{AccessKeyID: "a", Expiration: time.Now().Add(time.Hour)}}
-	for _, lang := range []language{{"node", "nodejs8", "index.js", concurrentNode}, {"python", "python3", "index.py", concurrentPython}} {
+	for _, lang := range []language{
+		{name: "node", runtime: "nodejs8", file: "index.js", code: concurrentNode, handler: "index.handler"},
+		{name: "python", runtime: "python3", file: "index.py", code: concurrentPython, handler: "index.handler"},
+	} {
 		r := newReal(t, lang, func(o *Options) { o.Credentials = keys })
 		ref := r.function(lang, "hello", func(s *fc.Service, f *fc.Function) { s.Role, f.InstanceConcurrency = "acs:ram::1:role/r", 10 })
 		var wg sync.WaitGroup

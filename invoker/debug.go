@@ -46,7 +46,7 @@ func (v *Invoker) Warm(ctx context.Context, ref fc.FunctionRef) error {
 	if err != nil {
 		return err
 	}
-	inst, err := v.acquire(ctx, t)
+	inst, err := v.acquire(ctx, t, true)
 	if err != nil {
 		return err
 	}

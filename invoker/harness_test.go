@@ -22,7 +22,10 @@ func TestMain(m *testing.M) {
 	if mode := os.Getenv(childVariable); mode != "" {
 		runChild(mode)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(javaTemp)
+		os.Exit(code)
+	}))
 }
 
 // functions is a Functions that a test can change.

@@ -92,7 +92,7 @@ func (v *Invoker) invoke(ctx context.Context, call fc.Call) (fc.Result, error) {
 		return fc.Result{}, fc.Errorf(fc.EntityTooLarge, "payload size exceeds maximum allowed size (%d bytes)", limit)
 	}
 	for {
-		inst, err := v.acquire(ctx, t)
+		inst, err := v.acquire(ctx, t, false)
 		if err != nil {
 			return fc.Result{}, err
 		}

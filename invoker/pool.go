@@ -43,6 +43,7 @@ type pool struct {
 type waiter struct {
 	pool  *pool
 	eager bool       // an instance should be started for it; otherwise it still hopes for a busy one
+	warm  bool       // it has no request: one instance serves all of these and a waiter with a request
 	ready chan grant // capacity 1; written at most once, by whoever removes the waiter from the queue
 }
 
@@ -98,11 +99,11 @@ func (v *Invoker) concurrency(t *fc.Target) int {
 }
 
 // acquire finds an instance for a call: an idle one, the most recently used first, else the least busy one with room for
-// another request, else one that gets room, else a fresh one. ctx bounds the waiting.
-func (v *Invoker) acquire(ctx context.Context, t *fc.Target) (*instance, error) {
+// another request, else one that gets room, else a fresh one. ctx bounds the waiting. warm: see waiter.
+func (v *Invoker) acquire(ctx context.Context, t *fc.Target, warm bool) (*instance, error) {
 	for {
 		p := v.pool(t)
-		inst, w, err := p.take()
+		inst, w, err := p.take(warm)
 		if errors.Is(err, errPoolGone) {
 			continue
 		}
@@ -114,7 +115,7 @@ func (v *Invoker) acquire(ctx context.Context, t *fc.Target) (*instance, error) 
 }
 
 // take lends an instance or queues a waiter.
-func (p *pool) take() (*instance, *waiter, error) {
+func (p *pool) take(warm bool) (*instance, *waiter, error) {
 	fn := p.fn
 	fn.mu.Lock()
 	defer fn.mu.Unlock()
@@ -136,7 +137,7 @@ func (p *pool) take() (*instance, *waiter, error) {
 	case len(fn.waiting)-fn.coming() >= fn.v.opt.MaxWaiting:
 		return nil, nil, fn.refusal()
 	}
-	w := &waiter{pool: p, eager: p.busy == 0, ready: make(chan grant, 1)}
+	w := &waiter{pool: p, warm: warm, eager: p.busy == 0, ready: make(chan grant, 1)}
 	fn.waiting = append(fn.waiting, w)
 	fn.grow()
 	return nil, w, nil
@@ -305,12 +306,17 @@ func (fn *function) grow() {
 
 // wanted counts the waiters of p for which an instance should start.
 func (p *pool) wanted() (n int) {
+	warm := 0
 	for _, w := range p.fn.waiting {
-		if w.pool == p && w.eager {
+		switch {
+		case w.pool != p || !w.eager:
+		case w.warm:
+			warm = 1
+		default:
 			n++
 		}
 	}
-	return n
+	return max(n, warm)
 }
 
 // evictOther retires an idle instance of another generation of the function. Called with mu held.

@@ -119,6 +119,28 @@ type language struct{ name, runtime, file, code string }
 var languages = []language{
 	{"node", "nodejs8", "index.js", nodeCode},
 	{"python", "python3", "index.py", pythonCode},
+	{"java", "java8", "", ""}, // testdata/java
+}
+
+// handler is how the code's handler is named, or one that it does not have.
+func (l language) handler(missing bool) string {
+	names := []string{"index.handler", "index.nothing"}
+	if l.name == "java" {
+		names = []string{"example.App::handleRequest", "example.App::nothing"}
+	}
+	if missing {
+		return names[1]
+	}
+	return names[0]
+}
+
+// dir is a folder with the language's function.
+func (l language) dir(t testing.TB) (string, error) {
+	if l.name == "java" {
+		return javaClasses()
+	}
+	dir := t.TempDir()
+	return dir, os.WriteFile(filepath.Join(dir, l.file), []byte(l.code), 0o644)
 }
 
 // real is an Invoker on the native driver and the host's interpreters.
@@ -141,7 +163,7 @@ func nativeDriver(t testing.TB) *native.Driver {
 	return d
 }
 
-func onBoth(t *testing.T, change func(*Options), test func(*testing.T, *real, language)) {
+func onAll(t *testing.T, change func(*Options), test func(*testing.T, *real, language)) {
 	t.Helper()
 	for _, lang := range languages {
 		t.Run(lang.name, func(t *testing.T) { test(t, newReal(t, lang, change), lang) })
@@ -150,13 +172,16 @@ func onBoth(t *testing.T, change func(*Options), test func(*testing.T, *real, la
 
 func newReal(t testing.TB, lang language, change func(*Options)) *real {
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, lang.file), []byte(lang.code), 0o644); err != nil {
+	dir, err := lang.dir(t)
+	if err != nil {
 		t.Fatal(err)
 	}
 	driver := nativeDriver(t)
 	w := newWorld(t, func(o *Options) {
 		o.Driver, o.Code = driver, codeDir(dir)
+		if lang.name == "java" {
+			o.Runtimes = javaTable(t)
+		}
 		if change != nil {
 			change(o)
 		}
@@ -168,7 +193,7 @@ func newReal(t testing.TB, lang language, change func(*Options)) *real {
 
 func (r *real) function(lang language, name string, change func(*fc.Service, *fc.Function)) fc.FunctionRef {
 	return r.functions.set(name, func(s *fc.Service, f *fc.Function) {
-		f.Runtime = lang.runtime
+		f.Runtime, f.Handler = lang.runtime, lang.handler(false)
 		if change != nil {
 			change(s, f)
 		}
@@ -176,7 +201,7 @@ func (r *real) function(lang language, name string, change func(*fc.Service, *fc
 }
 
 func TestRealWarmReuse(t *testing.T) {
-	onBoth(t, nil, func(t *testing.T, r *real, _ language) {
+	onAll(t, nil, func(t *testing.T, r *real, _ language) {
 		first, second := r.call(t, r.ref, "calls"), r.call(t, r.ref, "calls")
 		if string(first.Body) != "1" || string(second.Body) != "2" || !first.Cold || second.Cold || second.MaxMemoryMB < 1 {
 			t.Errorf("%+v, %+v", first, second)
@@ -190,8 +215,9 @@ func TestRealResults(t *testing.T) {
 	want := map[string]map[string]string{
 		"node":   {"echo \x00\xff": "\x00\xff", "null": "", "object": `{"a":1,"b":["é"]}`, "true": "true", "env FC_FUNCTION_NAME": "hello"},
 		"python": {"echo \x00\xff": "\x00\xff", "null": "null", "object": jsonPython, "true": "true", "env FC_FUNCTION_NAME": "hello"},
+		"java":   {"echo \x00\xff": "\x00\xff", "env FC_FUNCTION_NAME": "hello", "print x": ""},
 	}
-	onBoth(t, nil, func(t *testing.T, r *real, lang language) {
+	onAll(t, nil, func(t *testing.T, r *real, lang language) {
 		for event, body := range want[lang.name] {
 			if res := r.call(t, r.ref, event); string(res.Body) != body || res.ErrorType != "" {
 				t.Errorf("%q: got %q %s, want %q", event, res.Body, res.ErrorType, body)
@@ -231,8 +257,15 @@ func TestRealErrors(t *testing.T) {
 			{"hog", exited, u, frame.ClassOOM},
 			{"hang", "Task timed out after 2 seconds", u, frame.ClassTimeout},
 		},
+		"java": {
+			{"throw", "{\n  \"errorMessage\" : \"thrown\",\n  \"errorType\" : \"java.lang.IllegalArgumentException\",\n  \"errorCause\" : \"thrown\",\n  \"stackTrace\" : [ \"example.App.answer(App.java:", u, frame.ClassUnhandled},
+			{"exit 3", exited, u, frame.ClassUnhandled},
+			{"exit 0", exited, u, frame.ClassUnhandled},
+			{"hog", exited, u, frame.ClassOOM},
+			{"hang", "Task timed out after 2 seconds", u, frame.ClassTimeout},
+		},
 	}
-	onBoth(t, nil, func(t *testing.T, r *real, lang language) {
+	onAll(t, nil, func(t *testing.T, r *real, lang language) {
 		ref := r.function(lang, "short", func(_ *fc.Service, f *fc.Function) { f.TimeoutSeconds = 2 })
 		for _, tt := range tests[lang.name] {
 			res := r.call(t, ref, tt.event)
@@ -248,7 +281,9 @@ func TestRealErrors(t *testing.T) {
 				t.Errorf("%s: the error stands %d times in the log: %q", tt.event, logged, all)
 			}
 		}
-		bad := r.function(lang, "bad", func(_ *fc.Service, f *fc.Function) { f.Handler = "index.nothing" })
+		bad := r.function(lang, "bad", func(_ *fc.Service, f *fc.Function) {
+			f.Handler = strings.NewReplacer("handler", "nothing", "Request", "").Replace(f.Handler)
+		})
 		if res := r.call(t, bad, ""); string(res.Body) == "" || res.ErrorClass != frame.ClassNoHandler {
 			t.Errorf("a missing handler: %s %s", res.ErrorClass, res.Body)
 		}
@@ -256,7 +291,7 @@ func TestRealErrors(t *testing.T) {
 }
 
 func TestRealTimeoutKillsTheTree(t *testing.T) {
-	onBoth(t, nil, func(t *testing.T, r *real, lang language) {
+	onAll(t, nil, func(t *testing.T, r *real, lang language) {
 		ref := r.function(lang, "tree", func(_ *fc.Service, f *fc.Function) { f.TimeoutSeconds = 1 })
 		before := processes(t)
 		begin := time.Now()
@@ -320,7 +355,7 @@ func processes(t testing.TB) int {
 }
 
 func TestRealLog(t *testing.T) {
-	onBoth(t, nil, func(t *testing.T, r *real, _ language) {
+	onAll(t, nil, func(t *testing.T, r *real, _ language) {
 		res := r.call(t, r.ref, "print hello wörld")
 		all := r.lines.ended(t, res.RequestID)
 		if len(all) != 3 || all[0] != "FC Invoke Start RequestId: "+res.RequestID || !strings.HasSuffix(all[1], "hello wörld") ||
@@ -341,7 +376,7 @@ func TestRealLog(t *testing.T) {
 }
 
 func TestRealTail(t *testing.T) {
-	onBoth(t, nil, func(t *testing.T, r *real, _ language) {
+	onAll(t, nil, func(t *testing.T, r *real, _ language) {
 		call := func(event string) fc.Result {
 			res, err := r.Invoke(context.Background(), fc.Call{RequestID: "tail", Ref: r.ref, Payload: []byte(event), Tail: true})
 			if err != nil {
@@ -361,7 +396,7 @@ func TestRealTail(t *testing.T) {
 }
 
 func TestRealFlood(t *testing.T) {
-	onBoth(t, nil, func(t *testing.T, r *real, _ language) {
+	onAll(t, nil, func(t *testing.T, r *real, _ language) {
 		res := r.call(t, r.ref, "lines 100000")
 		all := r.lines.ended(t, res.RequestID)
 		if len(all) != 100_002 || !strings.Contains(all[100_000], "99999") {
@@ -385,9 +420,12 @@ func TestRealFlood(t *testing.T) {
 }
 
 func TestRealInitializer(t *testing.T) {
-	onBoth(t, nil, func(t *testing.T, r *real, lang language) {
+	onAll(t, nil, func(t *testing.T, r *real, lang language) {
 		ref := r.function(lang, "init", func(_ *fc.Service, f *fc.Function) {
 			f.Initializer, f.EnvironmentVariables = "index.init", map[string]string{"FAIL": "1"}
+			if lang.name == "java" {
+				f.Initializer = "example.App::initialize"
+			}
 		})
 		if res := r.call(t, ref, "inited"); !strings.Contains(string(res.Body), "not yet") || res.ErrorType == "" {
 			t.Errorf("the first call: %s %s", res.ErrorType, res.Body)
@@ -406,7 +444,7 @@ func TestRealInitializer(t *testing.T) {
 
 func TestRealCredentials(t *testing.T) {
 	keys := &keySource{keys: fc.Credentials{AccessKeyID: "a", AccessKeySecret: "b", SecurityToken: "c", Expiration: time.Now().Add(time.Minute)}}
-	onBoth(t, func(o *Options) { o.Credentials = keys }, func(t *testing.T, r *real, lang language) {
+	onAll(t, func(o *Options) { o.Credentials = keys }, func(t *testing.T, r *real, lang language) {
 		ref := r.function(lang, "hello", func(s *fc.Service, _ *fc.Function) { s.Role = "acs:ram::1:role/r" })
 		for _, id := range []string{"a", "x"} {
 			keys.keys.AccessKeyID = id
@@ -421,7 +459,7 @@ func TestRealCredentials(t *testing.T) {
 }
 
 func TestRealConcurrency(t *testing.T) {
-	onBoth(t, func(o *Options) { o.FunctionConcurrency = 3 }, func(t *testing.T, r *real, _ language) {
+	onAll(t, func(o *Options) { o.FunctionConcurrency = 3 }, func(t *testing.T, r *real, _ language) {
 		var wg sync.WaitGroup
 		for n := range 60 {
 			wg.Go(func() {

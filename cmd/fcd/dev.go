@@ -37,8 +37,9 @@ type dev struct {
 	port     *local.DebugPort
 	checker  *local.Checker // nil: the code is not checked
 	deployer *local.Deployer
-	deployed time.Time // when the version that answers came; zero: there is none
-	version  string    // its sum
+	all      *errgroup.Group // what runs until the command ends
+	deployed time.Time       // when the version that answers came; zero: there is none
+	version  string          // its sum
 }
 
 func newDev(p *profile) *cobra.Command {
@@ -91,13 +92,13 @@ func (d *dev) run(ctx context.Context, out io.Writer) (err error) {
 	d.print = local.NewPrinter(out, d.Ref())
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	all, ctx := errgroup.WithContext(ctx)
+	d.all, ctx = errgroup.WithContext(ctx)
 	defer func() { err = errors.Join(err, d.close()) }()
-	if err := d.findDaemon(ctx, all); err != nil {
+	if err := d.findDaemon(ctx); err != nil {
 		return err
 	}
-	all.Go(func() error { return d.serve(ctx) })
-	return all.Wait()
+	d.all.Go(func() error { return d.serve(ctx) })
+	return d.all.Wait()
 }
 
 // prepare reads the command line.
@@ -117,8 +118,8 @@ func (d *dev) prepare() (err error) {
 	return d.Resolve(d.conf.FCLimits())
 }
 
-// findDaemon finds the running daemon or starts one, in all.
-func (d *dev) findDaemon(ctx context.Context, all *errgroup.Group) error {
+// findDaemon finds the running daemon or starts one.
+func (d *dev) findDaemon(ctx context.Context) error {
 	running, err := d.running(ctx)
 	if err != nil {
 		return err
@@ -136,7 +137,7 @@ func (d *dev) findDaemon(ctx context.Context, all *errgroup.Group) error {
 		}
 		d.conf.Invoker.QueueWait, d.conf.Invoker.IdleTimeout = 24*time.Hour, 24*time.Hour
 	}
-	return d.startDaemon(ctx, all)
+	return d.startDaemon(ctx)
 }
 
 // running tells whether a daemon answers, and notes where.
@@ -160,7 +161,7 @@ func (d *dev) running(ctx context.Context) (bool, error) {
 	return false, nil // what a daemon that was killed left behind
 }
 
-func (d *dev) startDaemon(ctx context.Context, all *errgroup.Group) error {
+func (d *dev) startDaemon(ctx context.Context) error {
 	if d.conf.Log.Level == "info" {
 		d.conf.Log.Level = "warn" // the terminal is the function's
 	}
@@ -177,7 +178,7 @@ func (d *dev) startDaemon(ctx context.Context, all *errgroup.Group) error {
 	if d.port != nil {
 		d.port.Wake(func(ctx context.Context) error { return embedded.Warm(ctx, d.Ref()) })
 	}
-	all.Go(func() error { return embedded.Run(ctx) })
+	d.all.Go(func() error { return embedded.Run(ctx) })
 	return nil
 }
 
@@ -222,7 +223,7 @@ func (d *dev) serve(ctx context.Context) error {
 	defer watcher.Close()
 	d.announce()
 	if d.embedded == nil {
-		go d.follow(ctx)
+		d.all.Go(func() error { d.follow(ctx); return nil })
 	}
 	return d.loop(ctx, watcher)
 }
@@ -267,14 +268,27 @@ func (d *dev) deploy(ctx context.Context, s *local.Snapshot, begin time.Time) er
 		return err
 	}
 	d.deployed, d.version = time.Now(), s.Sum
+	if d.port != nil {
+		d.port.Forget()
+	}
 	d.print.Note(fmt.Sprintf("%s deployed: %s, %s, in %d ms", d.deployed.Format(time.TimeOnly), files(len(s.Paths())),
 		bytesText(int(s.Bytes)), d.deployed.Sub(begin).Milliseconds()))
-	if d.embedded != nil && ctx.Err() == nil {
-		if err := d.embedded.Warm(ctx, d.Ref()); err != nil {
-			return fmt.Errorf("start of an instance: %w", err)
-		}
-	}
+	d.warm(ctx)
 	return nil
+}
+
+// warm starts an instance of the new version, so that its first call need not wait. With a debugger that may take until
+// the call that stands at a breakpoint has ended.
+func (d *dev) warm(ctx context.Context) {
+	if d.embedded == nil {
+		return
+	}
+	d.all.Go(func() error {
+		if err := d.embedded.Warm(ctx, d.Ref()); err != nil && ctx.Err() == nil {
+			d.print.Problem("start of an instance: " + err.Error())
+		}
+		return nil
+	})
 }
 
 func files(n int) string {

@@ -108,6 +108,9 @@ func askVersion(root, file, arg string) (string, error) {
 	}
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "LANG=C.UTF-8"}
+	if root != "" { // Java 8 finds a library of its own through /proc, which is not there
+		cmd.Env = append(cmd.Env, "LD_LIBRARY_PATH="+filepath.Join(file, "../../lib", javaArch(), "jli"))
+	}
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput() // Python 2 and Java answer on stderr
 	if ctx.Err() != nil {

@@ -64,6 +64,14 @@ func javaFlags(memoryMB int) []string {
 	}
 }
 
+// javaArch is what Java 8 calls this machine's processor.
+func javaArch() string {
+	if runtime.GOARCH == "arm64" {
+		return "aarch64"
+	}
+	return runtime.GOARCH
+}
+
 // javaFiles are where Debian keeps Java 8, whatever the host's usual Java is, and the usual name.
 func javaFiles() []string {
 	home := "../lib/jvm/java-8-openjdk-" + runtime.GOARCH

@@ -13,13 +13,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-	"go.uber.org/zap"
-
 	"fcd/config"
 	"fcd/invoker/runtimes"
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/native"
+	"github.com/google/uuid"
 )
 
 // Checker asks the function's interpreter, in a sandbox, whether files can be parsed; none of the code is run. Files of a
@@ -27,7 +25,7 @@ import (
 type Checker struct {
 	function *Function
 	runtime  *runtimes.Runtime
-	driver   sandbox.Driver
+	driver   *native.Driver
 	dir      string // temporary
 	language language
 	program  []string // behind the interpreter, before the files
@@ -72,13 +70,10 @@ func NewChecker(c *config.Config, f *Function, sandboxInit string) (_ *Checker, 
 			err = errors.Join(err, k.Close())
 		}
 	}()
-	if err := f.readable(); err != nil {
-		return nil, err
-	}
 	if k.dir, err = os.MkdirTemp("", "fcd-local-"); err != nil {
 		return nil, err
 	}
-	o := RunnerOptions{Config: c, Function: f}
+	o := RunnerOptions{Config: c, Function: f, SandboxInit: sandboxInit}
 	table, err := o.runtimes(k.dir)
 	if err != nil {
 		return nil, err
@@ -86,14 +81,8 @@ func NewChecker(c *config.Config, f *Function, sandboxInit string) (_ *Checker, 
 	if k.runtime, err = table.Get(f.Runtime); err != nil {
 		return nil, err
 	}
-	so := c.SandboxOptions()
-	so.InitPath, so.Log = sandboxInit, zap.NewNop()
-	driver, err := native.New(so)
-	if err != nil {
-		return nil, err
-	}
-	k.driver = driver
-	return k, nil
+	k.driver, err = o.openSandbox()
+	return k, err
 }
 
 // Close gives back what the Checker holds.

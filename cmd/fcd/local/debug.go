@@ -77,6 +77,13 @@ func (p *DebugPort) Wake(start func(context.Context) error) {
 	p.wake = start
 }
 
+// Forget leads the next debugger past the instance that was told of last: its code is not the function's any more.
+func (p *DebugPort) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.instance = nil
+}
+
 func (p *DebugPort) accept() {
 	for {
 		c, err := p.listener.Accept()

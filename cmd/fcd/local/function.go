@@ -123,12 +123,8 @@ func (f *Function) record() *fc.Function {
 // Ref is the function's name.
 func (f *Function) Ref() fc.FunctionRef { return fc.FunctionRef{Service: f.Service, Function: f.Name} }
 
-// readable refuses a folder that the function would not be able to read. Instances of a root's daemon run under user
-// ids of their own, so what only root may read is closed to them.
+// readable refuses a folder that the function would not be able to read, running under a user id of its own.
 func (f *Function) readable() error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
 	entries, err := os.ReadDir(f.Dir)
 	if err != nil {
 		return err

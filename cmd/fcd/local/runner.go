@@ -13,7 +13,6 @@ import (
 	"fcd/fc"
 	"fcd/invoker"
 	"fcd/invoker/runtimes"
-	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/native"
 )
 
@@ -35,16 +34,13 @@ type RunnerOptions struct {
 type Runner struct {
 	opt     RunnerOptions
 	dir     string // temporary
-	driver  sandbox.Driver
+	driver  *native.Driver
 	invoker *invoker.Invoker
 }
 
 // NewRunner opens what running needs; no process is started before the first call. Close gives everything back. The
 // process must be root or have called native.EnterRootless.
 func NewRunner(o RunnerOptions) (_ *Runner, err error) {
-	if err := o.Function.readable(); err != nil {
-		return nil, err
-	}
 	r := &Runner{opt: o}
 	defer func() {
 		if err != nil {
@@ -61,17 +57,26 @@ func NewRunner(o RunnerOptions) (_ *Runner, err error) {
 		all, err = o.runtimes(r.dir)
 		table <- err
 	}()
-	so := o.Config.SandboxOptions()
-	so.InitPath, so.Log = o.SandboxInit, o.Log
-	driver, err := native.New(so)
-	if err == nil {
-		r.driver = driver
-	}
+	r.driver, err = o.openSandbox()
 	if err := errors.Join(err, <-table); err != nil {
 		return nil, err
 	}
 	r.invoker, err = invoker.New(r.options(all))
 	return r, err
+}
+
+// openSandbox opens a driver that the function's folder is open to. It may give a driver and an error.
+func (o *RunnerOptions) openSandbox() (*native.Driver, error) {
+	so := o.Config.SandboxOptions()
+	so.InitPath, so.Log = o.SandboxInit, o.Log
+	driver, err := native.New(so)
+	if err != nil {
+		return nil, err
+	}
+	if !driver.SameUser() {
+		err = o.Function.readable()
+	}
+	return driver, err
 }
 
 // runtimes is the table with the function's runtime alone.

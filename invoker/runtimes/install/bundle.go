@@ -14,7 +14,7 @@ type bundle struct {
 	version  string    // of the interpreter, where it cannot be asked
 	packages []Package // the first one holds the interpreter and names the build
 	program  string    // absolute, as seen inside
-	ask      string    // the interpreter's flag that makes it tell its version
+	ask      string    // the interpreter's flag that makes it tell its version; "" = it has none
 	env      []string  // that it needs without /proc
 	prepare  func(t *tree) error
 	warm     []string // arguments for one run that prepares later ones; none = nothing to prepare

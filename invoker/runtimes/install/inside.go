@@ -60,6 +60,9 @@ var versionForm = regexp.MustCompile(`\d+\.\d+[0-9A-Za-z.+_-]*`)
 // settle runs the interpreter in its root: once for its version and, where that helps, once to prepare later starts.
 // Without the power to do so the root is as good, and notes say what is missing.
 func settle(ctx context.Context, b bundle, dir string) (version string, notes []string, err error) {
+	if b.ask == "" {
+		return b.version, nil, nil
+	}
 	out, err := runInside(ctx, dir, b.program, []string{b.ask}, b.env)
 	if errors.Is(err, errNoRoot) {
 		return b.version, []string{"not tried out: " + err.Error()}, nil

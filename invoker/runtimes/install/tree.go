@@ -144,7 +144,7 @@ func isLayout(name string) bool {
 	return name == "bin" || name == "lib" || name == "lib64" || name == "sbin"
 }
 
-// file writes a file without owner, set-user-id bits or a right to write for others.
+// file writes a file that everybody may read, and run if its owner could, and nobody but the installing user may change.
 func (t *tree) file(h *tar.Header, name string, content io.Reader) error {
 	if t.bytes += h.Size; h.Size < 0 || t.bytes > maxTreeBytes {
 		return fmt.Errorf("more than %d bytes in all", int64(maxTreeBytes))
@@ -154,7 +154,10 @@ func (t *tree) file(h *tar.Header, name string, content io.Reader) error {
 		return err
 	}
 	_, err = io.Copy(f, content)
-	mode := fs.FileMode(h.Mode)&0o111 | 0o644
+	mode := fs.FileMode(0o644)
+	if h.Mode&0o100 != 0 {
+		mode = 0o755
+	}
 	if err := errors.Join(err, f.Chmod(mode), f.Close()); err != nil {
 		return err
 	}

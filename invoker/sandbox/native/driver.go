@@ -184,6 +184,10 @@ func hash(s string) uint32 {
 // Name is "native".
 func (*Driver) Name() string { return "native" }
 
+// SameUser tells whether instances act on files as the daemon's own user does, since there are no other ids to give
+// them; otherwise each has an id of its own, and sees of a folder what everybody may see.
+func (d *Driver) SameUser() bool { return d.nested }
+
 // Close kills every instance that is left and gives back the driver's cgroups. It may be called twice.
 func (d *Driver) Close() error {
 	d.mu.Lock()
