@@ -83,8 +83,8 @@ def handler(event, context):
 func onBothConcurrent(t *testing.T, change func(*Options), test func(*testing.T, *real, fc.FunctionRef)) {
 	t.Helper()
 	for _, lang := range []language{
-		{name: "node", runtime: "nodejs8", file: "index.js", code: concurrentNode, handler: "index.handler"},
-		{name: "python", runtime: "python3", file: "index.py", code: concurrentPython, handler: "index.handler"},
+		{name: "node", runtime: "nodejs8", file: "index.js", code: concurrentNode},
+		{name: "python", runtime: "python3", file: "index.py", code: concurrentPython},
 	} {
 		t.Run(lang.name, func(t *testing.T) {
 			t.Parallel() // they mostly wait
@@ -245,8 +245,8 @@ func TestTheInitializerComesBeforeAllCalls(t *testing.T) {
 func TestKeysOfCallsInFlight(t *testing.T) {
 	keys := &keySource{keys: fc.Credentials{AccessKeyID: "a", Expiration: time.Now().Add(time.Hour)}}
 	for _, lang := range []language{
-		{name: "node", runtime: "nodejs8", file: "index.js", code: concurrentNode, handler: "index.handler"},
-		{name: "python", runtime: "python3", file: "index.py", code: concurrentPython, handler: "index.handler"},
+		{name: "node", runtime: "nodejs8", file: "index.js", code: concurrentNode},
+		{name: "python", runtime: "python3", file: "index.py", code: concurrentPython},
 	} {
 		r := newReal(t, lang, func(o *Options) { o.Credentials = keys })
 		ref := r.function(lang, "hello", func(s *fc.Service, f *fc.Function) { s.Role, f.InstanceConcurrency = "acs:ram::1:role/r", 10 })

