@@ -15,9 +15,11 @@ final class Log implements FunctionComputeLogger {
 
     private final RawStream rawOut = new RawStream(FileDescriptor.out);
     private final RawStream rawErr = new RawStream(FileDescriptor.err);
-    volatile String requestId = ""; // stays after a request's end: what is written late carries the last id
+    volatile String last = ""; // the request that began last, also after its end: what is written late carries its id
+    final ThreadLocal<String> own = new ThreadLocal<String>(); // the thread's request, where several are in flight
     volatile boolean bracket;
 
+    private Fences labels; // null with one request at a time
     private PrintStream out;
     private PrintStream err;
     private volatile int least; // ordinal of the lowest level that is written
@@ -31,6 +33,32 @@ final class Log implements FunctionComputeLogger {
 
     private static PrintStream stream(RawStream raw) throws UnsupportedEncodingException {
         return new PrintStream(new BufferedOutputStream(raw, 8192), true, "UTF-8");
+    }
+
+    /** Lets several requests write in turn from now on. */
+    void share(Fences fences) throws UnsupportedEncodingException {
+        flush();
+        labels = fences;
+        out = new PrintStream(new Shared.Lines(rawOut, this), false, "UTF-8");
+        err = new PrintStream(new Shared.Lines(rawErr, this), false, "UTF-8");
+        System.setOut(out);
+        System.setErr(err);
+    }
+
+    /** Writes what belongs to the thread's request, in one go. */
+    void record(RawStream raw, byte[] bytes, int length) {
+        String id = requestId();
+        if (labels == null || id.isEmpty()) {
+            raw.write(bytes, 0, length);
+            return;
+        }
+        byte[] all = labels.labelled(bytes, length, id);
+        raw.write(all, 0, all.length);
+    }
+
+    private String requestId() {
+        String id = labels == null ? null : own.get();
+        return id == null ? last : id;
     }
 
     /** Lets everything out that is printed so far, also by what the user put in the place of System.out. */
@@ -58,7 +86,7 @@ final class Log implements FunctionComputeLogger {
     private void line(String level, String text) {
         StringBuilder line = new StringBuilder(64 + text.length());
         Clock.append(line, System.currentTimeMillis());
-        line.append(' ').append(requestId).append(' ');
+        line.append(' ').append(requestId()).append(' ');
         if (bracket) {
             line.append('[').append(level).append(']');
         } else {
@@ -66,7 +94,10 @@ final class Log implements FunctionComputeLogger {
         }
         line.append(' ').append(text.replace('\n', '\r')).append('\n');
         byte[] bytes = line.toString().getBytes(StandardCharsets.UTF_8);
-        writeOut(bytes);
+        synchronized (out) {
+            flush(out);
+            record(rawOut, bytes, bytes.length);
+        }
     }
 
     /**
