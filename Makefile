@@ -35,7 +35,7 @@ test: deps-test build runtimes-test ## run every test, with the race detector, a
 	FCD_TEST_NPM=$(CURDIR)/$(NPM) FCD_TEST_BIN=$(CURDIR)/$(BIN) CGO_ENABLED=1 go test -race -timeout 25m ./...
 	@deploy/fuzz.sh $(FUZZTIME)
 
-bench: deps-demo build runtimes-demo ## measure fcd against bare interpreters, servers and files (QUICK=1: under a minute)
+bench: deps-demo build ## measure fcd against bare interpreters, servers and files (QUICK=1: under a minute)
 	@CGO_ENABLED=0 go build -o bin/bench ./bench
 	@bin/bench $(if $(QUICK),-quick) $(BENCHFLAGS)
 

@@ -42,7 +42,14 @@ func TestBench(t *testing.T) {
 }
 
 func TestBenchNamesWhatItCouldNotMeasure(t *testing.T) {
-	err := bench(t.Context(), options{quick: true, only: "idle-memory", bin: "/bin/false", out: t.TempDir(), scratch: t.TempDir()})
+	fails := filepath.Join(t.TempDir(), "fcd")
+	script := `#!/bin/sh
+test "$1" = runtimes && echo '[{"name":"nodejs20","origin":"host","ready":true},{"name":"python3","origin":"host","ready":true}]'
+`
+	if err := os.WriteFile(fails, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	err := bench(t.Context(), options{quick: true, only: "idle-memory", bin: fails, out: t.TempDir(), scratch: t.TempDir()})
 	if err == nil || err.Error() != "not measured: idle-memory" {
 		t.Errorf("%v", err)
 	}

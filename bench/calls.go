@@ -26,11 +26,11 @@ func (p *process) request(event []byte) (*http.Request, error) {
 }
 
 func (l *lab) bareNode(ctx context.Context) (*process, error) {
-	return start(ctx, l.dir, "bare-node", l.node, l.comparator("server.js"), l.comparator("hello.js"))
+	return start(ctx, l.dir, "bare-node", l.node.Path, l.comparator("server.js"), l.comparator("hello.js"))
 }
 
 func (l *lab) bareHop(ctx context.Context) (*process, error) {
-	return start(ctx, l.dir, "bare-hop", l.self, "hop", l.python, l.comparator("worker.py"), l.comparator("hello.py"))
+	return start(ctx, l.dir, "bare-hop", l.self, "hop", l.python.Path, l.comparator("worker.py"), l.comparator("hello.py"))
 }
 
 func warmNode(ctx context.Context, l *lab, connections int) ([]pair, error) {

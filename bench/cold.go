@@ -8,11 +8,11 @@ import (
 )
 
 func coldPython(ctx context.Context, l *lab, bytes int) ([]pair, error) {
-	return l.cold(ctx, "hello.py", bytes, l.python, "-c", "pass")
+	return l.cold(ctx, "hello.py", bytes, l.python.Path, "-c", "pass")
 }
 
 func coldNode(ctx context.Context, l *lab, bytes int) ([]pair, error) {
-	return l.cold(ctx, "hello.js", bytes, l.node, "-e", "0")
+	return l.cold(ctx, "hello.js", bytes, l.node.Path, "-e", "0")
 }
 
 // cold measures the first answers of functions that were made before, and of functions that have just been made, against

@@ -49,13 +49,14 @@ type server struct {
 	bin, dir string
 	e        endpoint
 	api      *client.Client
-	took     time.Duration // from its start to ready
+	took     time.Duration     // from its start to ready
+	runtimes map[string]string // by the extension of a handler's file
 }
 
 // serve starts a daemon on a directory of that name, which may hold the state of an earlier one. more are lines of
 // configuration.
 func (l *lab) serve(ctx context.Context, name string, more ...string) (*server, error) {
-	s := &server{bin: l.bin, dir: filepath.Join(l.dir, name)}
+	s := &server{bin: l.bin, dir: filepath.Join(l.dir, name), runtimes: map[string]string{".js": l.node.Name, ".py": l.python.Name}}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -116,12 +117,11 @@ func (s *server) deploy(ctx context.Context, name, file string, padding int) err
 	if err != nil {
 		return err
 	}
-	runtime := map[string]string{".js": "nodejs8", ".py": "python3"}[filepath.Ext(file)]
 	zipped, err := pack(name, "index"+filepath.Ext(file), code, padding)
 	if err != nil {
 		return err
 	}
-	return s.post(ctx, "/services/"+service+"/functions", m{"functionName": name, "runtime": runtime,
+	return s.post(ctx, "/services/"+service+"/functions", m{"functionName": name, "runtime": s.runtimes[filepath.Ext(file)],
 		"handler": "index.handler", "timeout": 300, "memorySize": memoryMB, "code": m{"zipFile": zipped}})
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 // and how long to measure.
 type lab struct {
 	bin, self    string // fcd; this program
-	node, python string
+	node, python interpreter
 	dir          string
 	quick        bool
 	profiles     string // where profiles of the daemon go; "" for none
@@ -31,12 +30,6 @@ func newLab(bin, parent string, quick bool) (*lab, error) {
 	if l.self, err = os.Executable(); err != nil {
 		return nil, err
 	}
-	if l.node, err = exec.LookPath("node"); err != nil {
-		return nil, err
-	}
-	if l.python, err = exec.LookPath("python3"); err != nil {
-		return nil, err
-	}
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return nil, err
 	}
@@ -45,6 +38,9 @@ func newLab(bin, parent string, quick bool) (*lab, error) {
 	}
 	if l.dir, err = filepath.Abs(l.dir); err != nil {
 		return nil, err
+	}
+	if err := l.findInterpreters(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(l.dir))
 	}
 	return l, os.CopyFS(filepath.Join(l.dir, "comparators"), comparators.Files)
 }

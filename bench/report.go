@@ -85,7 +85,7 @@ func thisMachine(l *lab) machine {
 		Processor: field("/proc/cpuinfo", "model name", ":"), Cores: runtime.NumCPU(),
 		MemoryMiB: info.Totalram * uint64(info.Unit) >> 20, System: field("/etc/os-release", "PRETTY_NAME", "="),
 		Kernel: unix.ByteSliceToString(name.Release[:]), Go: runtime.Version(),
-		Node: version(l.node), Python: version(l.python), Load: strings.TrimSpace(string(load)),
+		Node: l.node.Version, Python: l.python.Version, Load: strings.TrimSpace(string(load)),
 	}
 }
 
@@ -98,11 +98,6 @@ func field(path, name, separator string) string {
 		}
 	}
 	return ""
-}
-
-func version(program string) string {
-	out, _ := exec.Command(program, "--version").Output()
-	return strings.TrimSpace(string(out))
 }
 
 // commit names what was measured, if the working directory is a checkout.
