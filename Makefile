@@ -11,7 +11,7 @@ DATA     ?= data
 export FCD_RUNTIMES_DIR ?= $(CURDIR)/$(CACHE)/runtimes
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test bench fuzz layers clean deps-demo deps-test runtimes-demo runtimes-test examples FORCE
+.PHONY: help build demo run test bench leaks fuzz layers clean deps-demo deps-test runtimes-demo runtimes-test examples FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ test: deps-test build runtimes-test ## run every test, with the race detector, a
 bench: deps-demo build runtimes-demo ## measure fcd against bare interpreters, servers and files (QUICK=1: under a minute)
 	@CGO_ENABLED=0 go build -o bin/bench ./bench
 	@bin/bench $(if $(QUICK),-quick) $(BENCHFLAGS)
+
+leaks: runtimes-test ## call functions 10000 times, kill 500 of them, look for what is left behind
+	FCD_LEAK=long go test -count=1 -timeout 30m -v -run TestNothingIsLeftBehind ./e2e/conformance
 
 fuzz: ## run each fuzz target longer (FUZZTIME=60s)
 	@deploy/fuzz.sh $(FUZZTIME)

@@ -19,6 +19,7 @@ import (
 // Timings that nobody needs to change.
 const (
 	tailWait     = 50 * time.Millisecond  // for end fences behind an answer whose caller wants the tail
+	initWait     = time.Second            // for end fences behind an initializer's answer, before the invocation begins
 	drainWait    = 100 * time.Millisecond // for log bytes behind the end of the tree
 	exitWait     = 100 * time.Millisecond // for the exit status behind the end of the answers
 	keysMargin   = 10 * time.Minute       // credentials are renewed when they have less left

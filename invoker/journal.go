@@ -119,8 +119,8 @@ func (j *journal) reached(s *section) bool {
 }
 
 // await waits for the end fences of s, a short while.
-func (s *section) await() {
-	t := time.NewTimer(tailWait)
+func (s *section) await(limit time.Duration) {
+	t := time.NewTimer(limit)
 	defer t.Stop()
 	select {
 	case <-s.ended:

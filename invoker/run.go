@@ -150,7 +150,11 @@ func (i *instance) run(r run) (outcome, error) {
 	out.took = took
 	i.journal.end(s, i.failure(r, out, answer), out.errorType)
 	if s.ended != nil && out.class != frame.ClassTimeout {
-		s.await()
+		limit := tailWait
+		if r.kind == frame.TypeInit && out.errorType == "" {
+			limit = initWait
+		}
+		s.await(limit)
 	}
 	if r.tail != nil {
 		t := i.journal.takeTail(s)

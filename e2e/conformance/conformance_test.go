@@ -48,17 +48,12 @@ func (h *house) ready(t *testing.T, runtime string) bool {
 }
 
 // required are the runtimes that have to be ready where the tests run.
-var required = []string{"nodejs6", "nodejs8", "python3"}
+var required = []string{"nodejs6", "nodejs8", "python2.7", "python3", "java8"}
 
 // play deploys a row's function, makes its calls and writes down what came of them.
 func (h *house) play(t *testing.T, r *row, language, runtime string) string {
 	t.Helper()
-	f := function{service: plain, name: functionName(r, runtime), runtime: runtime, handler: r.handler(language),
-		initializer: r.Init.of(language, ""), code: zipOf(t, codeDir(r.theme(), language)), memory: r.Memory,
-		timeout: r.Timeout, initTime: r.InitTime, env: r.Env}
-	if r.Role {
-		f.service = keyed
-	}
+	f := h.function(t, r, language, runtime)
 	h.deploy(t, f)
 	var answers []*client.Answer
 	for _, event := range r.Events {
@@ -85,6 +80,18 @@ func (h *house) play(t *testing.T, r *row, language, runtime string) string {
 	}
 	h.remove(t, f)
 	return b.String()
+}
+
+// function is what a row deploys.
+func (h *house) function(t *testing.T, r *row, language, runtime string) function {
+	t.Helper()
+	f := function{service: plain, name: functionName(r, runtime), runtime: runtime, handler: r.handler(language),
+		initializer: r.Init.of(language, ""), code: codeOf(t, r.theme(), language), memory: r.Memory,
+		timeout: r.Timeout, initTime: r.InitTime, env: r.Env}
+	if r.Role {
+		f.service = keyed
+	}
+	return f
 }
 
 // functionName is the row's and the runtime's own.
@@ -194,6 +201,8 @@ func (h *house) transcript(f function, a *client.Answer, records []record, unord
 		}
 	}
 	var lines []string
+	records = slices.Clone(records)
+	slices.SortStableFunc(records, func(a, b record) int { return rank(a) - rank(b) }) // late ones may overtake the end
 	for _, r := range records {
 		late := map[bool]string{true: " (late)"}[r.late]
 		lines = append(lines, fmt.Sprintf("log%s: %s\n", late, visible(mask(r.text))))
@@ -203,6 +212,13 @@ func (h *house) transcript(f function, a *client.Answer, records []record, unord
 	}
 	b.WriteString(strings.Join(lines, ""))
 	return b.String()
+}
+
+func rank(r record) int {
+	if r.late {
+		return 1
+	}
+	return 0
 }
 
 // visible writes what does not print as Go would, and a long text by its length and ends.

@@ -3,10 +3,12 @@ package conformance
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"hash/crc64"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aliyun/aliyun-oss-go-sdk/oss"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -22,7 +25,6 @@ import (
 	"fcd/api/client"
 	"fcd/cmd/fcd/daemon"
 	"fcd/config"
-	"fcd/fc"
 	"fcd/invoker/runtimes"
 )
 
@@ -85,7 +87,9 @@ func openHouse() (*house, error) {
 	c.DataDir, c.Region, c.Sandbox.CPU = dir, region, "off"
 	c.Account = config.Account{ID: account, AccessKeyID: "LTAIconformance", AccessKeySecret: "secret"}
 	c.Shutdown.Drain = 10 * time.Second
-	c.Runtimes = roots()
+	if c.RuntimesDir, err = installed(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
 	h := &house{dir: dir, metrics: prometheus.NewRegistry(), status: map[string]runtimes.Status{}}
 	log := zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), zapcore.AddSync(os.Stderr), zapcore.ErrorLevel))
 	h.daemon, err = daemon.Open(context.Background(), daemon.Options{Config: c, AnyPorts: true, Log: log, Metrics: h.metrics})
@@ -109,20 +113,10 @@ func openHouse() (*house, error) {
 	return h, nil
 }
 
-// roots are the runtimes whose own interpreters stand below the folder that FCD_TEST_ROOTS names: one root file system
-// each, in a folder of the runtime's name.
-func roots() map[string]config.Runtime {
-	all := map[string]config.Runtime{}
-	dir := os.Getenv("FCD_TEST_ROOTS")
-	for _, l := range languages {
-		for _, runtime := range l.runtimes {
-			root := filepath.Join(dir, runtime)
-			if _, err := os.Stat(root); dir != "" && err == nil {
-				all[runtime] = config.Runtime{Root: root}
-			}
-		}
-	}
-	return all
+// installed is the folder of the interpreters that the tests may use: what FCD_RUNTIMES_DIR names, or what
+// `make test` has installed.
+func installed() (string, error) {
+	return filepath.Abs(cmp.Or(os.Getenv("FCD_RUNTIMES_DIR"), filepath.Join("..", "..", ".cache", "runtimes")))
 }
 
 func (h *house) close() error {
@@ -175,6 +169,39 @@ func (h *house) remove(t testing.TB, f function) {
 	}
 }
 
+// bucket makes a bucket in the embedded object storage.
+func (h *house) bucket(t testing.TB, name string) *oss.Bucket {
+	t.Helper()
+	e := h.daemon.Endpoint()
+	c, err := oss.New(e.OSS, e.AccessKeyID, e.AccessKeySecret, oss.HTTPClient(h.api.HTTP))
+	if err == nil {
+		err = c.CreateBucket(name)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := c.Bucket(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// object is an object's content.
+func object(t testing.TB, b *oss.Bucket, key string) string {
+	t.Helper()
+	r, err := b.GetObject(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	content, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
 func or(n, otherwise int) int {
 	if n == 0 {
 		return otherwise
@@ -199,6 +226,15 @@ type codeZip struct {
 
 // zips are the packed themes, each packed once.
 var zips sync.Map // folder -> func() (*codeZip, error)
+
+// codeOf packs a theme's code in a language.
+func codeOf(t testing.TB, theme, language string) *codeZip {
+	t.Helper()
+	if language == "java" {
+		return zipOf(t, javaClasses(t))
+	}
+	return zipOf(t, codeDir(theme, language))
+}
 
 // zipOf packs a folder.
 func zipOf(t testing.TB, dir string) *codeZip {
@@ -243,6 +279,3 @@ func zipFiles(t testing.TB, files map[string]string) *codeZip {
 func seal(b []byte) *codeZip {
 	return &codeZip{b, strconv.FormatUint(crc64.Checksum(b, crc64.MakeTable(crc64.ECMA)), 10)}
 }
-
-// code is the error code of a refusal.
-func code(err error) fc.Code { return fc.CodeOf(err) }

@@ -36,6 +36,7 @@ type suite struct{ *testing.M }
 
 func (s suite) Run() int {
 	code := s.M.Run()
+	os.RemoveAll(javaTemp)
 	if err := shared.close(); err != nil {
 		fmt.Fprintln(os.Stderr, "the daemon stopped with", err)
 		return max(code, 1)

@@ -16,8 +16,8 @@ final class Fences {
     void write(char mark, String id) {
         byte[] fence = fence(mark, id);
         log.flush();
-        log.rawOut.write(fence, 0, fence.length);
-        log.rawErr.write(fence, 0, fence.length);
+        log.writeOut(fence);
+        log.writeErr(fence);
     }
 
     /** The first length bytes between labels that give them to a request. */

@@ -80,7 +80,7 @@ final class Function {
     @SuppressWarnings("unchecked")
     private Answer invokePojo(PojoRequestHandler<?, ?> handler, byte[] event, FunctionContext context) throws Exception {
         if (pojo == null) {
-            pojo = Pojo.of(handler.getClass(), classes.loader);
+            pojo = Pojo.of(handler.getClass(), classes.loader, log);
         }
         Object input = event.length == 0 ? null : pojo.read(event);
         Object output = ((PojoRequestHandler<Object, Object>) handler).handleRequest(input, context);

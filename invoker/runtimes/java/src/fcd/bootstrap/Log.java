@@ -13,8 +13,8 @@ final class Log implements FunctionComputeLogger {
     private static final int MAX_ERROR = 262144;
     private static final String TRUNCATED = "... Truncated by FunctionCompute";
 
-    final RawStream rawOut = new RawStream(FileDescriptor.out);
-    final RawStream rawErr = new RawStream(FileDescriptor.err);
+    private final RawStream rawOut = new RawStream(FileDescriptor.out);
+    private final RawStream rawErr = new RawStream(FileDescriptor.err);
     volatile String last = ""; // the request that began last, also after its end: what is written late carries its id
     final ThreadLocal<String> own = new ThreadLocal<String>(); // the thread's request, where several are in flight
     volatile boolean bracket;
@@ -63,10 +63,10 @@ final class Log implements FunctionComputeLogger {
 
     /** Lets everything out that is printed so far, also by what the user put in the place of System.out. */
     void flush() {
-        flush(out);
-        flush(err);
         flush(System.out);
         flush(System.err);
+        flush(out);
+        flush(err);
     }
 
     private static void flush(PrintStream stream) {
@@ -94,8 +94,30 @@ final class Log implements FunctionComputeLogger {
         }
         line.append(' ').append(text.replace('\n', '\r')).append('\n');
         byte[] bytes = line.toString().getBytes(StandardCharsets.UTF_8);
-        flush(out);
-        record(rawOut, bytes, bytes.length);
+        synchronized (out) {
+            flush(out);
+            record(rawOut, bytes, bytes.length);
+        }
+    }
+
+    /**
+     * Writes behind all that is printed so far, and not into the midst of a line: Java 8 prints a line and its end apart, under
+     * the stream's lock.
+     */
+    void writeOut(byte[] bytes) {
+        write(out, rawOut, bytes);
+    }
+
+    /** What writeOut does, for standard error. */
+    void writeErr(byte[] bytes) {
+        write(err, rawErr, bytes);
+    }
+
+    private static void write(PrintStream printed, RawStream raw, byte[] bytes) {
+        synchronized (printed) {
+            flush(printed);
+            raw.write(bytes, 0, bytes.length);
+        }
     }
 
     private void write(Level level, String text) {

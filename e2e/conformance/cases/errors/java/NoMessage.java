@@ -1,0 +1,16 @@
+package errors;
+
+import com.aliyun.fc.runtime.Context;
+import com.aliyun.fc.runtime.StreamRequestHandler;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+
+/** An exception may have no message. */
+public class NoMessage implements StreamRequestHandler {
+    @Override
+    public void handleRequest(InputStream input, OutputStream output, Context context) throws IOException {
+        throw new RuntimeException();
+    }
+}

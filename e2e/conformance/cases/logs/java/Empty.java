@@ -1,0 +1,16 @@
+package logs;
+
+import com.aliyun.fc.runtime.Context;
+import com.aliyun.fc.runtime.StreamRequestHandler;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+
+/** Empty lines are records. */
+public class Empty implements StreamRequestHandler {
+    @Override
+    public void handleRequest(InputStream input, OutputStream output, Context context) throws IOException {
+        System.out.print("\n\nthird\n");
+    }
+}
