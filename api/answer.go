@@ -32,10 +32,13 @@ const (
 type answer struct {
 	status      int
 	etag        string
-	header      map[string]string
+	header      []header
 	contentType string
 	body        []byte
 }
+
+// header is a response header; its name is in canonical form.
+type header struct{ name, value string }
 
 // resource is the 200 answer that shows v.
 func resource(v any, etag string) (answer, error) {
@@ -73,8 +76,10 @@ func encode(v any) ([]byte, error) {
 // write sends the answer and returns its status. A client that has gone away is no error.
 func (a *API) write(c *call, ans answer) int {
 	h := c.w.Header()
-	for k, v := range ans.header {
-		h.Set(k, v)
+	values := make([]string, len(ans.header)) // of all, in one allocation
+	for i, f := range ans.header {
+		values[i] = f.value
+		h[f.name] = values[i : i+1 : i+1]
 	}
 	if ans.etag != "" {
 		h.Set("Etag", ans.etag)

@@ -18,9 +18,8 @@ const smallBody = 512 << 10
 
 // readBody reads at most limit bytes; EntityTooLarge if there are more.
 func readBody(c *call, limit int64) ([]byte, error) {
-	tooLarge := fc.Errorf(fc.EntityTooLarge, "payload size exceeds maximum allowed size (%d bytes)", limit)
 	if c.ContentLength > limit {
-		return nil, tooLarge
+		return nil, tooLarge(limit)
 	}
 	var b bytes.Buffer
 	if c.ContentLength > 0 {
@@ -30,11 +29,15 @@ func readBody(c *call, limit int64) ([]byte, error) {
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
-		return nil, tooLarge
+		return nil, tooLarge(limit)
 	case err != nil:
 		return nil, &fc.Error{Code: fc.InvalidArgument, Message: "the request body could not be read to its end", Err: err}
 	}
 	return b.Bytes(), nil
+}
+
+func tooLarge(limit int64) error {
+	return fc.Errorf(fc.EntityTooLarge, "payload size exceeds maximum allowed size (%d bytes)", limit)
 }
 
 // readObject reads a body that holds no code into the fields of v. An empty body leaves v unchanged; it is refused

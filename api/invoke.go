@@ -98,20 +98,20 @@ func (a *API) invoke(c *call, event []byte, tail bool) (answer, error) {
 		status:      http.StatusOK,
 		contentType: typeBytes,
 		body:        res.Body,
-		header: map[string]string{
-			headerDuration:     strconv.FormatInt(res.Duration.Milliseconds(), 10),
-			headerMaxMemory:    strconv.FormatFloat(res.MaxMemoryMB, 'f', 2, 64),
-			headerCodeChecksum: res.CodeChecksum,
-			headerVersion:      res.VersionID,
-			headerInstanceID:   res.InstanceID,
-			headerExpose:       exposed,
+		header: []header{
+			{headerDuration, strconv.FormatInt(res.Duration.Milliseconds(), 10)},
+			{headerMaxMemory, strconv.FormatFloat(res.MaxMemoryMB, 'f', 2, 64)},
+			{headerCodeChecksum, res.CodeChecksum},
+			{headerVersion, res.VersionID},
+			{headerInstanceID, res.InstanceID},
+			{headerExpose, exposed},
 		},
 	}
 	if tail {
-		ans.header[headerLogResult] = base64.StdEncoding.EncodeToString(res.LogTail)
+		ans.header = append(ans.header, header{headerLogResult, base64.StdEncoding.EncodeToString(res.LogTail)})
 	}
 	if res.ErrorType != "" {
-		ans.header[headerErrorType] = res.ErrorType
+		ans.header = append(ans.header, header{headerErrorType, res.ErrorType})
 		ans.contentType = strings.TrimSuffix(typeJSON, "; charset=utf-8")
 	}
 	return ans, nil

@@ -137,7 +137,7 @@ func (l *lab) compare(ctx context.Context, ours, theirs *load, figure func(sampl
 			return figure(s), err
 		}
 	}
-	p, err := interleave(ctx, l.turns(), side(0, ours), side(1, theirs))
+	p, err := interleave(ctx, l.turns(), l.until, side(0, ours), side(1, theirs))
 	p.Note = fmt.Sprintf("p99 %.2f ms against %.2f ms", median(tails[0]), median(tails[1]))
 	return p, err
 }

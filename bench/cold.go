@@ -23,7 +23,7 @@ func (l *lab) cold(ctx context.Context, file string, bytes int, command ...strin
 		return nil, err
 	}
 	defer func() { err = closing(err, l.discard(s)) }()
-	turns := pick(l, 7, 21)
+	turns := pick(l, 5, 21)
 	for i := range turns + 1 {
 		if err := s.deploy(ctx, fmt.Sprint("known", i), file, bytes); err != nil {
 			return nil, err
@@ -38,7 +38,7 @@ func (l *lab) cold(ctx context.Context, file string, bytes int, command ...strin
 		return nil, err
 	}
 	i, j := 0, 0
-	known, err := interleave(ctx, turns, func(context.Context) (float64, error) {
+	known, err := interleave(ctx, turns, l.until, func(context.Context) (float64, error) {
 		i++
 		return s.first(fmt.Sprint("known", i))
 	}, bare)
@@ -46,7 +46,7 @@ func (l *lab) cold(ctx context.Context, file string, bytes int, command ...strin
 		return nil, err
 	}
 	var creates []float64
-	created, err := interleave(ctx, turns, func(ctx context.Context) (float64, error) {
+	created, err := interleave(ctx, turns, l.until, func(ctx context.Context) (float64, error) {
 		j++
 		begin := time.Now()
 		if err := s.deploy(ctx, fmt.Sprint("new", j), file, bytes); err != nil {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,7 +22,6 @@ import (
 
 	"fcd/api/client"
 	"fcd/bench/comparators"
-	"fcd/cmd/fcd/daemon"
 	"fcd/sign"
 	"fcd/store/sqlite"
 )
@@ -47,7 +47,7 @@ type m = map[string]any
 type server struct {
 	*process
 	bin, dir string
-	e        daemon.Endpoint
+	e        endpoint
 	api      *client.Client
 	took     time.Duration // from its start to ready
 }
@@ -69,9 +69,8 @@ func (l *lab) serve(ctx context.Context, name string, more ...string) (*server, 
 		return nil, err
 	}
 	s.took = time.Since(begin)
-	if s.e, err = daemon.ReadEndpoint(s.dir); err != nil {
-		s.stop()
-		return nil, err
+	if s.e, err = readEndpoint(s.dir); err != nil {
+		return nil, errors.Join(err, s.stop())
 	}
 	s.api = client.New(s.e.API, s.e.AccessKeyID, s.e.AccessKeySecret)
 	return s, nil
@@ -84,10 +83,20 @@ func (l *lab) fresh(ctx context.Context, name string, more ...string) (*server, 
 		return nil, err
 	}
 	if err := s.makeService(ctx); err != nil {
-		s.stop()
-		return nil, err
+		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
+}
+
+// endpoint is what a daemon says of itself in endpoint.json.
+type endpoint struct{ AccountID, Region, AccessKeyID, AccessKeySecret, API, OSS, Admin string }
+
+func readEndpoint(dir string) (e endpoint, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, "endpoint.json"))
+	if err == nil {
+		err = json.Unmarshal(b, &e)
+	}
+	return e, err
 }
 
 func (s *server) post(ctx context.Context, path string, body any) error {

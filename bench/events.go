@@ -34,7 +34,7 @@ func objectEvent(ctx context.Context, l *lab, size int) ([]pair, error) {
 	turns, body := pick(l, 30, 200), bytes.Repeat([]byte("x"), size)
 	begun := make([]time.Time, turns)
 	i := 0
-	p, err := interleave(ctx, turns, func(ctx context.Context) (float64, error) {
+	p, err := interleave(ctx, turns, l.until, func(ctx context.Context) (float64, error) {
 		begun[i] = time.Now()
 		err := with.PutObject(fmt.Sprintf("o/%d", i), bytes.NewReader(body))
 		i++
@@ -53,11 +53,11 @@ func objectEvent(ctx context.Context, l *lab, size int) ([]pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, err := s.entries(ctx, name, 2*turns)
+	entries, err := s.entries(ctx, name, 2*len(p.Ours))
 	if err != nil {
 		return nil, err
 	}
-	return []pair{p}, p.enter(begun, entries)
+	return []pair{p}, p.enter(begun[:len(p.Ours)], entries)
 }
 
 // buckets makes a bucket whose objects trigger the function and one that triggers nothing, and warms both.
@@ -133,7 +133,7 @@ func logLines(ctx context.Context, l *lab, lines int) ([]pair, error) {
 	}
 	var taken pair
 	var dropped float64
-	calls, err := interleave(ctx, l.turns(), func(ctx context.Context) (float64, error) {
+	calls, err := interleave(ctx, l.turns(), l.until, func(ctx context.Context) (float64, error) {
 		before, err := s.lines()
 		if err != nil {
 			return 0, err
@@ -149,7 +149,7 @@ func logLines(ctx context.Context, l *lab, lines int) ([]pair, error) {
 		taken.Theirs = append(taken.Theirs, budget)
 		dropped += after["dropped"] - before["dropped"]
 		if err == nil {
-			err = s.shipped(ctx, pick(l, 2*time.Second, 30*time.Second))
+			err = s.shipped(ctx, pick(l, time.Second, 30*time.Second))
 		}
 		return got.rate, err
 	}, func(ctx context.Context) (float64, error) {

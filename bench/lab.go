@@ -21,6 +21,7 @@ type lab struct {
 	quick        bool
 	profiles     string // where profiles of the daemon go; "" for none
 	shared       *server
+	until        time.Time // of the experiment: no further turn after it; zero in full mode
 }
 
 // newLab makes the scratch directory below parent.
@@ -79,8 +80,18 @@ func (l *lab) main(ctx context.Context) (*server, error) {
 // comparator is the path of one of the comparators' files.
 func (l *lab) comparator(name string) string { return filepath.Join(l.dir, "comparators", name) }
 
+// quickTime bounds the turns of one experiment in quick mode, whatever else the machine does.
+const quickTime = 4 * time.Second
+
+// begin starts the time of an experiment.
+func (l *lab) begin() {
+	if l.quick {
+		l.until = time.Now().Add(quickTime)
+	}
+}
+
 // turn is how long one side is measured at a time, and how many turns there are.
-func (l *lab) turn() time.Duration { return pick(l, 400*time.Millisecond, 2*time.Second) }
+func (l *lab) turn() time.Duration { return pick(l, 400*time.Millisecond, time.Second) }
 func (l *lab) turns() int          { return pick(l, 3, 5) }
 
 // pick is the first value in quick mode, the second in full mode.

@@ -48,7 +48,8 @@ func main() {
 	flag.StringVar(&o.scratch, "scratch", ".cache", "where scratch directories are made and removed; on a real disk")
 	flag.StringVar(&o.profiles, "profile", "", "directory for processor profiles of the daemon")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	// A reader of the lines that goes away ends the run in order too, not by its signal.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE)
 	defer stop()
 	exit(bench(ctx, o))
 }
@@ -155,6 +156,7 @@ func (e experiment) measure(ctx context.Context, l *lab, say func(string, ...any
 func (e experiment) at(ctx context.Context, l *lab, size int) ([]pair, error) {
 	ctx, cancel := context.WithTimeout(ctx, experimentTime)
 	defer cancel()
+	l.begin()
 	return e.run(ctx, l, size)
 }
 

@@ -54,7 +54,7 @@ func accept(ctx context.Context, l *lab, producers int) (_ []pair, err error) {
 		return nil, err
 	}
 	var slow []float64
-	p, err := interleave(ctx, l.turns(), func(ctx context.Context) (float64, error) {
+	p, err := interleave(ctx, l.turns(), l.until, func(ctx context.Context) (float64, error) {
 		got, err := calls.run(ctx, l.turn())
 		slow = append(slow, got.p99)
 		return got.rate, err

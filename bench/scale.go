@@ -193,7 +193,7 @@ func timers(ctx context.Context, l *lab, n int) (_ []pair, err error) {
 	if err := pause(ctx, pick(l, time.Second, 5*time.Second)); err != nil { // what a start leaves to do is done
 		return nil, err
 	}
-	busy, idle, err := shares(ctx, pick(l, 3*time.Second, 20*time.Second), s, none)
+	busy, idle, err := shares(ctx, pick(l, 2*time.Second, 20*time.Second), s, none)
 	if err != nil {
 		return nil, err
 	}

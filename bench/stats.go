@@ -28,10 +28,13 @@ func constant(ours, theirs float64, note string) pair {
 	return pair{Ours: []float64{ours}, Theirs: []float64{theirs}, Note: note}
 }
 
-// interleave measures ours and theirs in turn: A B A B.
-func interleave(ctx context.Context, turns int, ours, theirs func(context.Context) (float64, error)) (pair, error) {
+// interleave measures ours and theirs in turn: A B A B. After the time until, unless it is zero, no further turn begins.
+func interleave(ctx context.Context, turns int, until time.Time, ours, theirs func(context.Context) (float64, error)) (pair, error) {
 	var p pair
-	for range turns {
+	for i := range turns {
+		if i > 0 && !until.IsZero() && time.Now().After(until) {
+			break
+		}
 		a, err := ours(ctx)
 		if err != nil {
 			return p, err

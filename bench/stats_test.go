@@ -61,7 +61,7 @@ func TestInterleaveTakesTurns(t *testing.T) {
 	side := func(name string, value float64) func(context.Context) (float64, error) {
 		return func(context.Context) (float64, error) { order += name; return value, nil }
 	}
-	p, err := interleave(t.Context(), 3, side("A", 1), side("B", 2))
+	p, err := interleave(t.Context(), 3, time.Time{}, side("A", 1), side("B", 2))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,9 +73,17 @@ func TestInterleaveTakesTurns(t *testing.T) {
 	}
 }
 
+func TestInterleaveBeginsNoTurnAfterItsTime(t *testing.T) {
+	one := func(context.Context) (float64, error) { return 1, nil }
+	p, err := interleave(t.Context(), 3, time.Now().Add(-time.Second), one, one)
+	if err != nil || len(p.Ours) != 1 || len(p.Theirs) != 1 {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
 func TestInterleaveEndsAtTheFirstError(t *testing.T) {
 	broken, calls := errors.New("no answer"), 0
-	_, err := interleave(t.Context(), 3, func(context.Context) (float64, error) { calls++; return 1, nil },
+	_, err := interleave(t.Context(), 3, time.Time{}, func(context.Context) (float64, error) { calls++; return 1, nil },
 		func(context.Context) (float64, error) { return 0, broken })
 	if !errors.Is(err, broken) || calls != 1 {
 		t.Errorf("%d calls, error %v", calls, err)

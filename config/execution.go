@@ -24,6 +24,7 @@ type Invoker struct {
 	QueuePerFunction        int           `yaml:"queuePerFunction"`
 	QueueWait               time.Duration `yaml:"queueWait"`
 	IdleTimeout             time.Duration `yaml:"idleTimeout"`
+	CustomStart             time.Duration `yaml:"customStart"`
 }
 
 // Sandbox is how functions are contained.

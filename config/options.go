@@ -108,6 +108,7 @@ func (c *Config) InvokerOptions() invoker.Options {
 		MaxWaiting:          c.Invoker.QueuePerFunction,
 		MaxWait:             c.Invoker.QueueWait,
 		IdleTimeout:         c.Invoker.IdleTimeout,
+		CustomStartTimeout:  c.Invoker.CustomStart,
 		CPUShare:            c.Sandbox.CPU == "share",
 		Pids:                c.Sandbox.Pids,
 		TmpMB:               c.Sandbox.TmpMB,

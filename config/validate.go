@@ -77,6 +77,7 @@ func (c *Config) validateExecution(v *violations) {
 	v.check(c.Invoker.QueuePerFunction >= 0, "invoker.queuePerFunction", c.Invoker.QueuePerFunction, "0 or more")
 	v.positive("invoker.queueWait", c.Invoker.QueueWait)
 	v.positive("invoker.idleTimeout", c.Invoker.IdleTimeout)
+	v.positive("invoker.customStart", c.Invoker.CustomStart)
 	v.oneOf("sandbox.driver", c.Sandbox.Driver, "native")
 	v.oneOf("sandbox.cpu", c.Sandbox.CPU, "share", "off")
 	v.check(c.Sandbox.UIDFirst > 0 && c.Sandbox.UIDLast >= c.Sandbox.UIDFirst, "sandbox.uidLast", c.Sandbox.UIDLast, "at least uidFirst, which is above 0")

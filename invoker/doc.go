@@ -6,17 +6,20 @@
 //	...
 //	v.Close(ctx) // lets running calls end until ctx does
 //
-// A call goes Target -> pool of that Target's Generation -> instance -> frames -> Result. The pool hands out the idle
-// instance that was used last; without one the call waits for the first instance that comes free, while a fresh one is
-// started for it; the queue of waiting calls is bounded, per function, in length and in time. An instance serves one
-// request at a time and one generation for its whole life:
+// A call goes Target -> pool of that Target's Generation -> instance -> speaker -> Result. The pool hands out the idle
+// instance that was used last, else the least busy one that has room for another request; without one the call waits for
+// the first instance that gets room, while a fresh one is started for it; the queue of waiting calls is bounded, per
+// function, in length and in time. An instance serves one generation for its whole life, and one request at a time or as
+// many as its function's instanceConcurrency says. It has its first request alone until it is open: its program takes
+// requests and is initialized.
 //
-//	start -> idle <-> busy -> stop   idle too long, target changed, room needed, Close: hook, end of input, kill
-//	                  busy -> kill   timeout, exit, unhandled error of a process that ends, broken protocol
+//	start -> idle <-> busy -> stop   idle too long, target changed, room needed, Close, unhandled error of a process that
+//	                                 ends: as soon as no request is in flight, end of input, kill
+//	                  busy -> kill   timeout, exit, broken protocol; fails all requests in flight
 //
-// The files: pool.go queues and limits, process.go a started interpreter, instance.go an interpreter bound to a
-// function, run.go one request on it, fence.go, journal.go and pump.go the log lines, tail.go the end of a log,
-// janitor.go the retirement of idle instances.
+// The files: pool.go queues and limits, process.go a started program, instance.go a program bound to a function, run.go
+// one request on it, speaker.go, mux.go and web.go the ways to speak to it, fence.go, journal.go, mixed.go and pump.go the
+// log lines, tail.go the end of a log, janitor.go the retirement of idle instances.
 //
 // A warm call reads no store, parses no event and takes no lock that functions share. The package does not queue
 // asynchronous calls (invoker/async), knows no interpreter (invoker/runtimes) and no isolation (invoker/sandbox).

@@ -76,6 +76,11 @@ func TestJavaTimeouts(t *testing.T) {
 	}
 }
 
+func TestJavaServesTenCallsThatWaitForEachOther(t *testing.T) {
+	r := newReal(t, languages[2], nil)
+	testBarrier(t, r, r.function(languages[2], "ten", func(_ *fc.Service, f *fc.Function) { f.InstanceConcurrency = 10 }))
+}
+
 func TestJavaOutOfMemory(t *testing.T) {
 	r := newReal(t, languages[2], nil)
 	for range 2 {

@@ -82,6 +82,7 @@ func (j *journal) begin(id, qualifier, noun string, t *tail) *section {
 	if j.mixed != nil {
 		s.open, s.started = 1, true // end closes it
 		j.mixed.flight = append(j.mixed.flight, s)
+		j.mixed.begun.Store(true)
 		return s
 	}
 	for _, p := range j.pipe {
@@ -202,7 +203,7 @@ func (j *journal) write(s *section, text []byte, at time.Time, late bool) {
 func (j *journal) drain() (n int) {
 	j.reading.Lock()
 	defer j.reading.Unlock()
-	if j.closed {
+	if j.closed || j.mixed != nil && !j.mixed.begun.Load() {
 		return 0
 	}
 	for _, p := range j.pipe {
@@ -214,6 +215,9 @@ func (j *journal) drain() (n int) {
 // drainEnd reads to the end of both pipes, which comes when the last process that holds them has gone; at most until
 // the given time. Nothing is read afterwards, and the descriptors may be closed.
 func (j *journal) drainEnd(until time.Time) {
+	if j.mixed != nil {
+		j.mixed.begun.Store(true)
+	}
 	for {
 		j.drain()
 		var open []unix.PollFd

@@ -2,6 +2,7 @@ package invoker
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"fcd/invoker/runtimes/frame"
 )
@@ -13,8 +14,9 @@ import (
 // A request ends with its answer. What it wrote before is in the pipes by then, and whoever has the answer empties them
 // first.
 type mixed struct {
-	flight []*section // in the order they began
-	past   []*section // the last ones that ended, the latest last
+	begun  atomic.Bool // the first request has; what the program says before stays in the pipes for it
+	flight []*section  // in the order they began
+	past   []*section  // the last ones that ended, the latest last
 }
 
 // maxPast is how many ended requests may still be named by labels.

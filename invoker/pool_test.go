@@ -27,9 +27,9 @@ func (w *world) running(t testing.TB, ref fc.FunctionRef, id, event string) (don
 }
 
 func TestAFunctionAtItsLimitRefuses(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.FunctionConcurrency, o.MaxWait = 1, 50*time.Millisecond })
+	w := newWorld(t, func(o *Options) { o.FunctionConcurrency, o.MaxWait = 1, time.Second })
 	ref := w.functions.set("hello", nil)
-	done := w.running(t, ref, "long", "sleep 500ms")
+	done := w.running(t, ref, "long", "sleep 2s")
 	_, err := w.Invoke(context.Background(), fc.Call{RequestID: "r", Ref: ref})
 	if codeOf(err) != fc.ResourceExhausted || !strings.Contains(err.Error(), "function demo/hello has reached its concurrency limit of 1") {
 		t.Errorf("got %v", err)

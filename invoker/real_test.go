@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fcd/fc"
+	"fcd/invoker/runtimes"
 	"fcd/invoker/runtimes/frame"
 	"fcd/invoker/sandbox/native"
 )
@@ -501,9 +502,13 @@ func TestRealServicesAreReachedFromInside(t *testing.T) {
 }
 
 func TestRealMissingRuntime(t *testing.T) {
-	r := newReal(t, languages[0], nil)
+	bare, err := runtimes.New(runtimes.Options{BootstrapDir: t.TempDir(), HostDirs: []string{t.TempDir()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReal(t, languages[0], func(o *Options) { o.Runtimes = bare })
 	ref := r.functions.set("java", func(_ *fc.Service, f *fc.Function) { f.Runtime = "java8" })
-	_, err := r.Invoke(context.Background(), fc.Call{RequestID: "r", Ref: ref})
+	_, err = r.Invoke(context.Background(), fc.Call{RequestID: "r", Ref: ref})
 	if codeOf(err) != fc.InternalServerError || !strings.Contains(err.Error(), "runtime java8 is not installed on this host; run: fcd runtimes install java8") {
 		t.Errorf("got %v", err)
 	}

@@ -56,8 +56,17 @@ func headers(h http.Header, wanted func(lower string) bool) []field {
 	return out
 }
 
-func hasPrefix(prefix string) func(string) bool {
-	return func(s string) bool { return strings.HasPrefix(s, prefix) }
+// prefixed is headers for a lower-case prefix. Names without it, which are most, cost nothing.
+func prefixed(h http.Header, prefix string) []field {
+	var out []field
+	for k, v := range h {
+		if len(k) < len(prefix) || !strings.EqualFold(k[:len(prefix)], prefix) {
+			continue
+		}
+		out = append(out, field{name: strings.ToLower(k), value: strings.Join(v, ",")})
+	}
+	slices.SortFunc(out, byName)
+	return out
 }
 
 // lines renders headers as "name:value\n" each.

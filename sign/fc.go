@@ -100,8 +100,8 @@ func hasField(fs []field, name string) bool {
 
 // fcHead is the string to sign without the resource. Empty x-fc-* values stay in it.
 func fcHead(r *http.Request, date string) string {
-	return r.Method + "\n" + r.Header.Get("Content-MD5") + "\n" + r.Header.Get("Content-Type") + "\n" + date + "\n" +
-		lines(headers(r.Header, hasPrefix("x-fc-")))
+	return r.Method + "\n" + r.Header.Get("Content-Md5") + "\n" + r.Header.Get("Content-Type") + "\n" + date + "\n" +
+		lines(prefixed(r.Header, "x-fc-"))
 }
 
 // plainResources are the candidates of management and invoke paths: decoded (Java, Python), as on the wire (Go, Node) and

@@ -67,7 +67,7 @@ func parseOSSv1Query(r *http.Request, q []field, bucket, key string) (OSS, error
 // (the second generation of SDKs signs those it does not know, too).
 func ossV1Texts(r *http.Request, q []field, bucket, key string, dates []string) []string {
 	head := r.Method + "\n" + r.Header.Get("Content-MD5") + "\n" + r.Header.Get("Content-Type") + "\n"
-	canon := lines(headers(r.Header, hasPrefix("x-oss-"))) + ossResource(bucket, key)
+	canon := lines(prefixed(r.Header, "x-oss-")) + ossResource(bucket, key)
 	var out []string
 	for _, d := range dates {
 		for _, all := range []bool{false, true} {

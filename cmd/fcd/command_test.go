@@ -33,10 +33,8 @@ func command(t testing.TB, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd := exec.Command(self, args...)
 	cmd.Env = append(os.Environ(), commandEnv+"=1", "FCD_DATA_DIR=", "FCD_CONFIG=", "HOME="+t.TempDir())
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 10 * time.Second
 	return cmd
 }
 

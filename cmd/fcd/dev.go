@@ -74,11 +74,11 @@ command's own.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&d.name, "name", "", "SERVICE/FUNCTION (default dev/ and the folder's name)")
+	flags.StringVar(&d.name, "name", "", "`SERVICE/FUNCTION` (default dev/ and the folder's name)")
 	d.add(flags)
-	flags.StringVar(&d.role, "role", "", "name of the service's role, for example AliyunFCDefaultRole (default: as it is)")
-	flags.StringVar(&d.configFile, "config", os.Getenv("FCD_CONFIG"), "configuration file of the command's own daemon (FCD_CONFIG)")
-	flags.StringVar(&ports, "ports", "config", "of the command's own daemon; config: the configured ports; any: free ones")
+	flags.StringVar(&d.role, "role", "", "`NAME` of the service's role, such as AliyunFCDefaultRole (default: as it is)")
+	flags.StringVar(&d.configFile, "config", os.Getenv("FCD_CONFIG"), "configuration `FILE` of the command's own daemon (FCD_CONFIG)")
+	flags.StringVar(&ports, "ports", "config", "of its own daemon; `config`: the configured ones; any: free ones")
 	return cmd
 }
 
@@ -161,10 +161,14 @@ func (d *dev) running(ctx context.Context) (bool, error) {
 	return false, nil // what a daemon that was killed left behind
 }
 
+// devDrain is how long the end of the command waits for calls that run.
+const devDrain = time.Second
+
 func (d *dev) startDaemon(ctx context.Context) error {
 	if d.conf.Log.Level == "info" {
 		d.conf.Log.Level = "warn" // the terminal is the function's
 	}
+	d.conf.Shutdown.Drain = min(d.conf.Shutdown.Drain, devDrain) // a call may stand at a breakpoint
 	o := daemon.Options{Config: d.conf, AnyPorts: d.anyPorts, Log: newLog(d.conf.Log)}
 	o.Develop.Lines = d.print
 	if d.port != nil {
@@ -215,6 +219,11 @@ func (d *dev) serve(ctx context.Context) error {
 	var err error
 	if d.checker, err = local.NewChecker(d.conf, &d.Function, ""); err != nil {
 		d.print.Note("code is not checked before it is deployed: " + err.Error())
+	}
+	if d.port != nil && d.checker != nil {
+		if err := d.checker.Debuggable(); err != nil {
+			return err
+		}
 	}
 	watcher, err := local.NewWatcher(d.Dir)
 	if err != nil {

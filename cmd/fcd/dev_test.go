@@ -114,7 +114,7 @@ func TestInstancesStayWarmWhileTheCodeIsTheSame(t *testing.T) {
 	write(t, s.dir+"/index.js", version("v1")) // the same again
 	write(t, s.dir+"/.index.js.swp", "what an editor leaves")
 	s.expect("v1 2")
-	write(t, s.dir+"/index.js", version("v1")+"\n(")
+	write(t, s.dir+"/index.js", version("v1")+"\n)") // where every Node says the same line
 	s.out.count(t, " not deployed, the version of ", 1)
 	s.out.count(t, "index.js:7\n", 1)
 	s.out.count(t, "SyntaxError", 1)

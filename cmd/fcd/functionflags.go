@@ -16,13 +16,13 @@ type functionFlags struct {
 }
 
 func (f *functionFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.Handler, "handler", "", "the function's handler (default index.handler)")
-	flags.StringVar(&f.Runtime, "runtime", "", "its runtime (default: told by the handler's file)")
-	flags.StringVar(&f.Initializer, "initializer", "", "its initializer (default: none)")
-	flags.IntVar(&f.MemoryMB, "memory", 128, "its memory in MB")
-	flags.IntVar(&f.TimeoutSeconds, "timeout", 3, "seconds that a call may take")
-	flags.StringArrayVar(&f.env, "env", nil, "an environment variable, KEY=VALUE; may be repeated")
-	flags.IntVar(&f.debugPort, "debug-port", 0, "let a debugger attach on this port of 127.0.0.1; there are no timeouts then")
+	flags.StringVar(&f.Handler, "handler", "", "the function's `HANDLER` (default index.handler)")
+	flags.StringVar(&f.Runtime, "runtime", "", "its `RUNTIME` (default: told by the handler's file)")
+	flags.StringVar(&f.Initializer, "initializer", "", "its initializer, a `HANDLER` (default: none)")
+	flags.IntVar(&f.MemoryMB, "memory", 128, "its memory in `MB`")
+	flags.IntVar(&f.TimeoutSeconds, "timeout", 3, "`SECONDS` that a call may take")
+	flags.StringArrayVar(&f.env, "env", nil, "an environment variable, `KEY=VALUE`; may be repeated")
+	flags.IntVar(&f.debugPort, "debug-port", 0, "let a debugger attach on this `PORT` of 127.0.0.1; no timeouts then")
 }
 
 // environment reads what --env was given.

@@ -67,13 +67,13 @@ Python, JDWP for Java.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVarP(&event, "event", "e", "", "the event: text, @FILE, or - for standard input")
+	flags.StringVarP(&event, "event", "e", "", "the `EVENT`: text, @FILE, or - for standard input")
 	flags.BoolVar(&tail, "tail", false, "print the end of the function's log")
 	flags.BoolVar(&async, "async", false, "queue the call and do not wait for it")
-	flags.StringVar(&c.Dir, "dir", "", "run the function in this folder; the flags below go with it")
+	flags.StringVar(&c.Dir, "dir", "", "run the function in the folder `DIR`; the flags below go with it")
 	c.add(flags)
-	flags.BoolVar(&c.keys, "keys", false, "give it the keys in ALIBABA_CLOUD_ACCESS_KEY_ID, _SECRET and ALIBABA_CLOUD_SECURITY_TOKEN")
-	flags.StringVar(&c.configFile, "config", os.Getenv("FCD_CONFIG"), "configuration file of runtimes, sandbox and limits (FCD_CONFIG)")
+	flags.BoolVar(&c.keys, "keys", false, "give it the keys in ALIBABA_CLOUD_ACCESS_KEY_ID, ..._SECRET, ALIBABA_CLOUD_SECURITY_TOKEN")
+	flags.StringVar(&c.configFile, "config", os.Getenv("FCD_CONFIG"), "configuration `FILE` of runtimes, sandbox and limits (FCD_CONFIG)")
 	return cmd
 }
 

@@ -40,7 +40,7 @@ func TestInvokeRunsAFolder(t *testing.T) {
 		{name: "keys that were not asked for", env: "ALIBABA_CLOUD_ACCESS_KEY_ID=id"},
 		{name: "Python", args: []string{"--handler", "app.main", "--memory", "256", "-e", "one"}, stdout: "one", stderr: "raw"},
 		{name: "a function error", args: []string{"-e", "bad"}, code: 1, stderr: `fcd: HandledInvocationError: {"errorMessage":"bad event"`},
-		{name: "a runtime that is not installed", args: []string{"--runtime", "python2.7", "--handler", "app.main"}, code: 1,
+		{name: "a runtime that is not installed", args: []string{"--runtime", "python2.7", "--handler", "app.main", "--runtimes-dir", dir + "/none"}, code: 1,
 			stderr: "runtime python2.7 is not installed on this host; run: fcd runtimes install python2.7"},
 		{name: "a timeout that cannot be", args: []string{"--timeout", "0"}, code: 1, stderr: "Timeout is set to an invalid value"},
 		{name: "a variable without a value", args: []string{"--env", "STAGE"}, code: 2, stderr: `--env is "STAGE"`},

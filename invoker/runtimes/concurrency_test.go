@@ -90,10 +90,13 @@ var concurrentCode = map[string]map[string]string{
 // onEachConcurrent starts every interpreter with ten requests at a time.
 func onEachConcurrent(t *testing.T, test func(*testing.T, *process)) {
 	t.Helper()
-	for _, lang := range []string{"nodejs", "python"} {
+	for _, lang := range []string{"nodejs", "python", "java"} {
 		onEach(t, lang, func(t *testing.T, in interpreter) {
 			p := start(t, in, concurrentCode[lang])
 			p.hello.Concurrency, p.hello.Initializer = 10, "index.init"
+			if lang == "java" {
+				p.hello.Handler, p.hello.Initializer = "example.Concurrent::handleRequest", "example.Concurrent::initialize"
+			}
 			test(t, p)
 		})
 	}
@@ -143,7 +146,7 @@ func TestAnErrorFailsItsOwnRequest(t *testing.T) {
 		p.send(frame.TypeInvoke, frame.Request{ID: "w"}, []byte("wait"))
 		p.logs[0].await(t, "waits w")
 		events := map[string]string{"throw": "thrown", "handled": "oops", "later": "later"}
-		if p.in.lang == "python" {
+		if p.in.lang != "nodejs" {
 			events = map[string]string{"throw": "thrown"}
 		}
 		for event, want := range events {

@@ -47,6 +47,8 @@ var (
 		bootstrap: "java/bootstrap.jar",
 		libraries: "/code:/code/lib",
 		flags:     javaFlags, askVersion: "-version",
+
+		concurrent: true,
 	}
 	custom = family{libraries: "/code:/code/lib:/usr/local/lib", http: true, concurrent: true}
 )

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -84,6 +85,9 @@ func NewChecker(c *config.Config, f *Function, sandboxInit string) (_ *Checker, 
 	k.driver, err = o.openSandbox()
 	return k, err
 }
+
+// Debuggable refuses a function whose interpreter has no debugger, and prepares one that has.
+func (k *Checker) Debuggable() error { return k.function.debuggable(k.runtime) }
 
 // Close gives back what the Checker holds.
 func (k *Checker) Close() error {
@@ -173,6 +177,8 @@ func (k *Checker) parse(ctx context.Context, files []string) (map[string]string,
 	return k.verdicts(out)
 }
 
+var blankLines = regexp.MustCompile(`\n(\s*\n)+`)
+
 func (k *Checker) verdicts(out io.Reader) (map[string]string, error) {
 	bad := map[string]string{}
 	lines := bufio.NewScanner(out)
@@ -183,7 +189,7 @@ func (k *Checker) verdicts(out io.Reader) (map[string]string, error) {
 			return nil, fmt.Errorf("check of the code: %s: %s", k.runtime.Path, lines.Text())
 		}
 		file := strings.TrimPrefix(v[0], runtimes.CodeDir+"/")
-		bad[file] = strings.TrimSpace(strings.ReplaceAll(v[1], v[0], file))
+		bad[file] = blankLines.ReplaceAllString(strings.TrimSpace(strings.ReplaceAll(v[1], v[0], file)), "\n")
 	}
 	return bad, lines.Err()
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -35,9 +36,12 @@ type DebugPort struct {
 	wake     func(context.Context) error
 }
 
-// OpenDebugPort listens on port, 1024 to 65535: inside, functions cannot take the ports below.
+// minDebugPort is the first port that functions can take.
+const minDebugPort = 1024
+
+// OpenDebugPort listens on port, 1024 to 65535.
 func OpenDebugPort(port int) (*DebugPort, error) {
-	if port < 1024 || port > 65535 {
+	if port < minDebugPort || port > 65535 {
 		return nil, fmt.Errorf("debug port %d: it must be from 1024 to 65535", port)
 	}
 	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
@@ -208,21 +212,25 @@ func (p *DebugPort) Attached(ctx context.Context) error {
 	}
 }
 
-// Debuggable refuses a runtime whose debugger is not there. Python's is a package of its own, debugpy: the interpreter's,
-// or one in the function's folder with PYTHONPATH leading there.
-func Debuggable(rt *runtimes.Runtime, dir string) error {
-	if _, err := rt.Debug([]string{rt.Path, ""}, 1024); err != nil {
+// debuggable refuses a runtime whose debugger is not there. Python's is a package, debugpy: the interpreter's own, or one
+// in the function's folder, which is then put on the interpreter's path.
+func (f *Function) debuggable(rt *runtimes.Runtime) error {
+	if _, err := rt.Debug([]string{rt.Path, ""}, minDebugPort); err != nil || !strings.HasPrefix(rt.Name, "python") {
 		return err
 	}
-	if !strings.HasPrefix(rt.Name, "python") {
-		return nil
-	}
-	if _, err := os.Stat(filepath.Join(dir, "debugpy")); err == nil {
+	if _, err := os.Stat(filepath.Join(f.Dir, "debugpy")); err == nil {
+		if f.Env["PYTHONPATH"] == "" {
+			f.Env = maps.Clone(f.Env)
+			if f.Env == nil {
+				f.Env = map[string]string{}
+			}
+			f.Env["PYTHONPATH"] = runtimes.CodeDir
+		}
 		return nil
 	}
 	if rt.Root == "" && exec.Command(rt.Path, "-c", "import debugpy").Run() == nil {
 		return nil
 	}
 	return fmt.Errorf("%s has no debugpy, which debugging needs: install the package python3-debugpy, "+
-		"or run: pip install --target %s debugpy", rt.Name, dir)
+		"or run: pip install --target %s debugpy", rt.Name, f.Dir)
 }

@@ -1,7 +1,9 @@
 package local_test
 
 import (
+	"bufio"
 	"fmt"
+	"net"
 	"testing"
 	"time"
 
@@ -101,5 +103,46 @@ func TestDebugPortsThatCannotBe(t *testing.T) {
 	if p, err := local.OpenDebugPort(port); err == nil {
 		p.Close()
 		t.Error("a taken port was opened")
+	}
+}
+
+// standIn has the form of debugpy: it listens, speaks first when somebody comes, and runs the program it is given.
+const standIn = `import runpy, socket, sys, threading
+host, port = sys.argv[2].split(':')
+server = socket.create_server((host, int(port)))
+def serve():
+    client, _ = server.accept()
+    client.sendall(b'Content-Length: 2\r\n\r\n{}')
+    client.recv(100)
+threading.Thread(target=serve, daemon=True).start()
+sys.argv = sys.argv[3:]
+runpy.run_path(sys.argv[0], run_name='__main__')
+`
+
+func TestPythonIsDebuggedByThePackageInItsFolder(t *testing.T) {
+	dir := folder(t, map[string]string{"index.py": pythonCode, "debugpy/__main__.py": standIn})
+	port := freePort(t)
+	debug, err := local.OpenDebugPort(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer debug.Close()
+	r := runner(t, local.RunnerOptions{Function: function(t, dir, nil), DebugPort: debug})
+	debug.Wake(r.Warm)
+	answer := make(chan string, 1)
+	go func() {
+		res, err := r.InvokeDebugged(withTimeout(t), []byte("event"))
+		answer <- fmt.Sprint(string(res.Body), res.ErrorType, err)
+	}()
+	c, err := net.Dial("tcp", debug.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if greeting, err := bufio.NewReader(c).ReadString('\n'); err != nil || greeting != "Content-Length: 2\r\n" {
+		t.Errorf("got %q, %v", greeting, err)
+	}
+	if got := <-answer; got != "EVENT<nil>" {
+		t.Errorf("got %s", got)
 	}
 }

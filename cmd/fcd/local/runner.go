@@ -95,7 +95,7 @@ func (o *RunnerOptions) runtimes(dir string) (*runtimes.Table, error) {
 		return nil, errors.New(status.Reason)
 	}
 	if o.DebugPort != nil {
-		return table, Debuggable(rt, o.Function.Dir)
+		return table, o.Function.debuggable(rt)
 	}
 	return table, nil
 }

@@ -13,13 +13,16 @@
 //
 //	0x00  token (16 bytes)  'S' or 'E'  request id (printable ASCII)  0x0A
 //
+// Where several requests are in flight at a time, no fences stand around requests. Single records stand between a label
+// and its end, fences with 'L' and 'U' in place of 'S' and 'E'.
+//
 // A life of one instance:
 //
 //	<- READY                    once, the interpreter waits for work
 //	-> HELLO                    binds the instance to a function; no answer
 //	-> INIT | INVOKE | PRESTOP | PREFREEZE
 //	<- RESULT | HANDLED | UNHANDLED      with the id of the request
-//	-> ... one request at a time, until the pipe ends
+//	-> ... one request at a time, or as many as HELLO allows, answered in any order; until the pipe ends
 //
 // Writer and Reader move frames; Hello, Request, Ready and Answer are the headers; Token makes and reads fences. The
 // package does not attribute log lines and knows no processes.

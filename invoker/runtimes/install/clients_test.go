@@ -86,3 +86,17 @@ func TestReadIndexEntry(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The signed index of a release that no longer changes, read by the host's apt.
+func TestRealIndexNamesThePin(t *testing.T) {
+	if os.Getenv("FCD_RUNTIMES_DIR") == "" {
+		t.Skip("FCD_RUNTIMES_DIR names no folder to install into; make test does")
+	}
+	want := bullseyeLibs[0]
+	old := want
+	old.Version, old.Path, old.Size, old.SHA256 = "1", "gone", 1, "gone"
+	got, err := newClients().Newest(t.Context(), old)
+	if err != nil || got != want {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+}

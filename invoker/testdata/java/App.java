@@ -17,6 +17,7 @@ import java.util.concurrent.CountDownLatch;
 
 /** The event says what to do. */
 public class App implements StreamRequestHandler, FunctionInitializer {
+    private final CountDownLatch ten = new CountDownLatch(10);
     private int calls;
     private int inited;
 
@@ -55,6 +56,10 @@ public class App implements StreamRequestHandler, FunctionInitializer {
         switch (word) {
             case "calls":
                 return String.valueOf(++calls).getBytes();
+            case "barrier":
+                ten.countDown();
+                ten.await();
+                return "through".getBytes();
             case "inited":
                 return String.valueOf(inited).getBytes();
             case "echo":

@@ -61,7 +61,7 @@ final class Classes {
     }
 
     /** The object whose method a handler, package.Class::method, names. It is of one of the kinds. */
-    Object object(String handler, String method, Class<?>... kinds) throws LoadFailure, Broken {
+    synchronized Object object(String handler, String method, Class<?>... kinds) throws LoadFailure, Broken {
         int colons = handler.indexOf("::");
         if (colons <= 0 || colons + 2 == handler.length()) {
             throw LoadFailure.form(handler);

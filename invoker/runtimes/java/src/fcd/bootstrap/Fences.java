@@ -14,6 +14,24 @@ final class Fences {
     }
 
     void write(char mark, String id) {
+        byte[] fence = fence(mark, id);
+        log.flush();
+        log.writeOut(fence);
+        log.writeErr(fence);
+    }
+
+    /** The first length bytes between labels that give them to a request. */
+    byte[] labelled(byte[] bytes, int length, String id) {
+        byte[] before = fence('L', id);
+        byte[] after = fence('U', id);
+        byte[] all = new byte[before.length + length + after.length];
+        System.arraycopy(before, 0, all, 0, before.length);
+        System.arraycopy(bytes, 0, all, before.length, length);
+        System.arraycopy(after, 0, all, before.length + length, after.length);
+        return all;
+    }
+
+    private byte[] fence(char mark, String id) {
         byte[] fence = new byte[token.length + id.length() + 3];
         int n = 1;
         System.arraycopy(token, 0, fence, n, token.length);
@@ -23,8 +41,6 @@ final class Fences {
             fence[n++] = (byte) id.charAt(i);
         }
         fence[n] = '\n';
-        log.flush();
-        log.rawOut.write(fence, 0, fence.length);
-        log.rawErr.write(fence, 0, fence.length);
+        return fence;
     }
 }

@@ -8,7 +8,7 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 
-/** The frame pipes. Used by the main thread alone. */
+/** The frame pipes. read is the main thread's alone. */
 final class Frames {
     static final int HELLO = 1;
     static final int INIT = 2;
@@ -89,7 +89,7 @@ final class Frames {
     }
 
     /** Writes a frame with the first size bytes of body. */
-    void write(int type, Map<String, Object> header, byte[] body, int size) throws IOException {
+    synchronized void write(int type, Map<String, Object> header, byte[] body, int size) throws IOException {
         byte[] head = Json.write(header).getBytes(StandardCharsets.UTF_8);
         boolean small = size <= JOIN;
         int length = PRELUDE + head.length + (small ? size : 0);

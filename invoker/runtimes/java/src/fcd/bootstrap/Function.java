@@ -12,15 +12,15 @@ import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** The function that this process is bound to. Used by the main thread alone. */
+/** The function that this process is bound to. take is the main thread's; serve may run for several requests at a time. */
 final class Function {
     private final Map<String, Object> hello;
     private final Log log;
     private final Classes classes;
     private final FunctionContext.Param param;
     private final FunctionContext.OfService service;
-    private FunctionContext.Keys keys;
-    private Pojo pojo; // how the handler's objects are read and written, once it is known
+    private volatile FunctionContext.Keys keys;
+    private volatile Pojo pojo; // how the handler's objects are read and written, once it is known
 
     Function(Map<String, Object> hello, Log log) throws IOException {
         this.hello = hello;
@@ -44,11 +44,15 @@ final class Function {
         Environment.set(keys.environment());
     }
 
-    /** Runs one request to its answer. */
-    Answer serve(int type, Map<String, Object> request, byte[] event) {
+    /** Takes over the keys that came with a request, if any. */
+    void take(Map<String, Object> request) {
         if (request.get("credentials") != null) {
             setKeys(Json.object(request.get("credentials")));
         }
+    }
+
+    /** Runs one request to its answer. */
+    Answer serve(int type, Map<String, Object> request, byte[] event) {
         FunctionContext context = new FunctionContext(request, keys, param, service, log);
         Thread.interrupted(); // what an earlier request left behind
         Thread.currentThread().setContextClassLoader(classes.loader);
@@ -76,7 +80,7 @@ final class Function {
     @SuppressWarnings("unchecked")
     private Answer invokePojo(PojoRequestHandler<?, ?> handler, byte[] event, FunctionContext context) throws Exception {
         if (pojo == null) {
-            pojo = Pojo.of(handler.getClass(), classes.loader);
+            pojo = Pojo.of(handler.getClass(), classes.loader, log);
         }
         Object input = event.length == 0 ? null : pojo.read(event);
         Object output = ((PojoRequestHandler<Object, Object>) handler).handleRequest(input, context);

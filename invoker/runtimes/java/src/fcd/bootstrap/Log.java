@@ -13,11 +13,13 @@ final class Log implements FunctionComputeLogger {
     private static final int MAX_ERROR = 262144;
     private static final String TRUNCATED = "... Truncated by FunctionCompute";
 
-    final RawStream rawOut = new RawStream(FileDescriptor.out);
-    final RawStream rawErr = new RawStream(FileDescriptor.err);
-    volatile String requestId = ""; // stays after a request's end: what is written late carries the last id
+    private final RawStream rawOut = new RawStream(FileDescriptor.out);
+    private final RawStream rawErr = new RawStream(FileDescriptor.err);
+    volatile String last = ""; // the request that began last, also after its end: what is written late carries its id
+    final ThreadLocal<String> own = new ThreadLocal<String>(); // the thread's request, where several are in flight
     volatile boolean bracket;
 
+    private Fences labels; // null with one request at a time
     private PrintStream out;
     private PrintStream err;
     private volatile int least; // ordinal of the lowest level that is written
@@ -33,12 +35,38 @@ final class Log implements FunctionComputeLogger {
         return new PrintStream(new BufferedOutputStream(raw, 8192), true, "UTF-8");
     }
 
+    /** Lets several requests write in turn from now on. */
+    void share(Fences fences) throws UnsupportedEncodingException {
+        flush();
+        labels = fences;
+        out = new PrintStream(new Shared.Lines(rawOut, this), false, "UTF-8");
+        err = new PrintStream(new Shared.Lines(rawErr, this), false, "UTF-8");
+        System.setOut(out);
+        System.setErr(err);
+    }
+
+    /** Writes what belongs to the thread's request, in one go. */
+    void record(RawStream raw, byte[] bytes, int length) {
+        String id = requestId();
+        if (labels == null || id.isEmpty()) {
+            raw.write(bytes, 0, length);
+            return;
+        }
+        byte[] all = labels.labelled(bytes, length, id);
+        raw.write(all, 0, all.length);
+    }
+
+    private String requestId() {
+        String id = labels == null ? null : own.get();
+        return id == null ? last : id;
+    }
+
     /** Lets everything out that is printed so far, also by what the user put in the place of System.out. */
     void flush() {
-        flush(out);
-        flush(err);
         flush(System.out);
         flush(System.err);
+        flush(out);
+        flush(err);
     }
 
     private static void flush(PrintStream stream) {
@@ -58,7 +86,7 @@ final class Log implements FunctionComputeLogger {
     private void line(String level, String text) {
         StringBuilder line = new StringBuilder(64 + text.length());
         Clock.append(line, System.currentTimeMillis());
-        line.append(' ').append(requestId).append(' ');
+        line.append(' ').append(requestId()).append(' ');
         if (bracket) {
             line.append('[').append(level).append(']');
         } else {
@@ -66,8 +94,30 @@ final class Log implements FunctionComputeLogger {
         }
         line.append(' ').append(text.replace('\n', '\r')).append('\n');
         byte[] bytes = line.toString().getBytes(StandardCharsets.UTF_8);
-        flush(out);
-        rawOut.write(bytes, 0, bytes.length);
+        synchronized (out) {
+            flush(out);
+            record(rawOut, bytes, bytes.length);
+        }
+    }
+
+    /**
+     * Writes behind all that is printed so far, and not into the midst of a line: Java 8 prints a line and its end apart, under
+     * the stream's lock.
+     */
+    void writeOut(byte[] bytes) {
+        write(out, rawOut, bytes);
+    }
+
+    /** What writeOut does, for standard error. */
+    void writeErr(byte[] bytes) {
+        write(err, rawErr, bytes);
+    }
+
+    private static void write(PrintStream printed, RawStream raw, byte[] bytes) {
+        synchronized (printed) {
+            flush(printed);
+            raw.write(bytes, 0, bytes.length);
+        }
     }
 
     private void write(Level level, String text) {

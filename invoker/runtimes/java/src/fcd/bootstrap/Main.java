@@ -15,6 +15,7 @@ public final class Main {
     private final LastWords lastWords;
     private Fences fences;
     private Function function;
+    private Shared shared; // null with one request at a time
 
     private Main(Frames frames, Log log, LastWords lastWords) {
         this.frames = frames;
@@ -56,6 +57,11 @@ public final class Main {
             if (frame.type == Frames.HELLO && function == null) {
                 bind(frame.header());
             } else if (frame.type >= Frames.INIT && frame.type <= Frames.PREFREEZE && function != null) {
+                if (shared != null) {
+                    lastWords.busy = true;
+                    shared.start(frame);
+                    continue;
+                }
                 serve(frame);
             }
         }
@@ -66,14 +72,27 @@ public final class Main {
         hello.remove("token");
         log.bracket = "bracket".equals(Json.text(hello, "logStyle"));
         function = new Function(hello, log);
+        if (Json.number(hello, "concurrency") > 1) {
+            log.share(fences);
+            shared = new Shared(this, function, log);
+        }
     }
 
     private void serve(Frames.Frame frame) throws IOException {
         Map<String, Object> request = frame.header();
         String id = Json.text(request, "id");
-        log.requestId = id;
+        function.take(request);
+        log.last = id;
         fences.write('S', id);
         lastWords.busy = true;
+        Answer answer = answer(frame, request);
+        lastWords.busy = false;
+        write(id, answer); // the answer is waited for, the end fences are not
+        fences.write('E', id);
+    }
+
+    /** Runs a request and logs its error. */
+    Answer answer(Frames.Frame frame, Map<String, Object> request) {
         Answer answer = function.serve(frame.type, request, frame.body);
         if (answer.size > Frames.MAX_BODY) {
             answer = Failure.plain("result of " + answer.size + " bytes exceeds the maximum of " + Frames.MAX_BODY);
@@ -81,13 +100,15 @@ public final class Main {
         if (answer.type == Frames.UNHANDLED) {
             log.answered(answer.text());
         }
-        lastWords.busy = false;
+        return answer;
+    }
+
+    void write(String id, Answer answer) throws IOException {
         Map<String, Object> header = new LinkedHashMap<String, Object>();
         header.put("id", id);
         if (answer.kind != null) {
             header.put("class", answer.kind);
         }
-        frames.write(answer.type, header, answer.body, answer.size); // the answer is waited for, the end fences are not
-        fences.write('E', id);
+        frames.write(answer.type, header, answer.body, answer.size);
     }
 }

@@ -1,5 +1,6 @@
 package fcd.bootstrap;
 
+import com.aliyun.fc.runtime.FunctionComputeLogger;
 import com.aliyun.fc.runtime.PojoRequestHandler;
 
 import java.lang.reflect.Type;
@@ -12,7 +13,7 @@ abstract class Pojo {
     abstract byte[] write(Object result) throws Exception;
 
     /** Jackson, where the user's class path has it, else what this program can do itself. */
-    static Pojo of(Class<?> handler, ClassLoader loader) throws Exception {
+    static Pojo of(Class<?> handler, ClassLoader loader, FunctionComputeLogger logger) throws Exception {
         Type input = Types.argument(handler, PojoRequestHandler.class, 0);
         try {
             Class<?> mapper = Class.forName("com.fasterxml.jackson.databind.ObjectMapper", true, loader);
@@ -20,6 +21,7 @@ abstract class Pojo {
         } catch (ClassNotFoundException none) {
             return new Own(input);
         } catch (LinkageError incomplete) {
+            logger.warn("the Jackson of this package cannot be used, its annotations are without effect: " + incomplete);
             return new Own(input);
         }
     }
