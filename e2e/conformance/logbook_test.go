@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -37,10 +38,9 @@ type shard struct {
 
 // A record is one line of a function's log.
 type record struct {
-	at     int64 // ns
-	text   string
-	late   bool
-	fields map[string]string
+	at   int64 // ns
+	text string
+	late bool
 }
 
 func newLogbook(e daemon.Endpoint) *logbook {
@@ -85,18 +85,21 @@ func (l *logbook) until(t testing.TB, id string, complete func([]record) bool) [
 	defer end.Stop()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for seen := -1; ; {
 		all, err := l.read(id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if complete(all) {
+		if len(all) > seen && complete(all) {
+			all = slices.Clone(all)
+			slices.SortStableFunc(all, func(a, b record) int { return cmp.Compare(a.at, b.at) })
 			return all
 		}
+		seen = len(all)
 		select {
 		case <-tick.C:
 		case <-end.C:
-			t.Fatalf("the log of request %s does not end: %.2000s", id, fmt.Sprint(all))
+			t.Fatalf("the log of request %s does not end: %d lines, of these the last: %.2000q", id, len(all), fmt.Sprint(all[max(0, len(all)-5):]))
 		}
 	}
 }
@@ -115,9 +118,7 @@ func (l *logbook) read(id string) ([]record, error) {
 			return nil, err
 		}
 	}
-	all := slices.Clone(l.records[id])
-	slices.SortStableFunc(all, func(a, b record) int { return int(a.at - b.at) })
-	return all, nil
+	return slices.Clip(l.records[id]), nil
 }
 
 // open finds the shards. The logstore is made with the first batch sent to it.
@@ -161,10 +162,17 @@ func (l *logbook) pull(s *shard) error {
 }
 
 func (l *logbook) add(log *sls.Log) {
-	fields := map[string]string{}
+	r := record{at: int64(log.GetTime())*1e9 + int64(log.GetTimeNs())}
+	id := ""
 	for _, c := range log.Contents {
-		fields[c.GetKey()] = c.GetValue()
+		switch c.GetKey() {
+		case "message":
+			r.text = c.GetValue()
+		case "late":
+			r.late = c.GetValue() == "true"
+		case "requestId":
+			id = c.GetValue()
+		}
 	}
-	r := record{at: int64(log.GetTime())*1e9 + int64(log.GetTimeNs()), text: fields["message"], late: fields["late"] == "true", fields: fields}
-	l.records[fields["requestId"]] = append(l.records[fields["requestId"]], r)
+	l.records[id] = append(l.records[id], r)
 }
