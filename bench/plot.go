@@ -78,6 +78,13 @@ func plotTable(dir string, results []result) error {
 	return draws(p, 9*vg.Inch, vg.Length(len(names))*0.3*vg.Inch+1.5*vg.Inch, dir, "table")
 }
 
+// A linear axis would show only the larger of values farApart. Where sizes have grown by farGrown, a straight line on
+// two logarithmic axes is what a cost in proportion looks like, and one that bends up is a defect.
+const (
+	farApart = 15
+	farGrown = 100
+)
+
 // plotCurve draws a row over its sizes, if it has several.
 func plotCurve(dir string, r result) error {
 	if r.Error != "" || len(r.Points) < 2 {
@@ -101,7 +108,13 @@ func plotCurve(dir string, r result) error {
 		return err
 	}
 	p.X.Min, p.X.Max = p.X.Min/1.5, p.X.Max*1.5
-	p.Y.Min, p.Y.Max = 0, 1.3*p.Y.Max // room for the legend
+	last := r.Points[len(r.Points)-1]
+	if p.Y.Min > 0 && (p.Y.Max > farApart*p.Y.Min || last.Size >= farGrown*max(r.Points[0].Size, 1)) {
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, decades{}
+		p.Y.Min, p.Y.Max = p.Y.Min/2, 8*p.Y.Max // room for the legend
+	} else {
+		p.Y.Min, p.Y.Max = 0, 1.3*p.Y.Max
+	}
 	p.Legend.Top, p.Legend.Left = true, true
 	return draws(p, 7*vg.Inch, 4.2*vg.Inch, dir, r.name)
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"fcd/fc"
 	"fcd/invoker/sandbox"
@@ -29,7 +30,7 @@ func TestAWarmedInstanceServesTheNextCall(t *testing.T) {
 }
 
 func TestACallTakesTheInstanceThatIsBeingWarmed(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newWorld(t, func(o *Options) { o.Patience = time.Minute })
 	for range 20 {
 		ref := w.functions.set("f", nil) // a new generation
 		before := w.driver.started.Load()

@@ -84,6 +84,7 @@ func TestInvokeRunsAFolderAsAnOrdinaryUser(t *testing.T) {
 	dir := openFolder(t)
 	write(t, dir+"/hello/index.js", helloCode)
 	cmd := command(t, "invoke", "--dir", dir+"/hello", "--event", "one")
+	cmd.Env = append(cmd.Env, "FCD_RUNTIMES_DIR=") // another user's folder need not be open to this one
 	cmd.Path = filepath.Join(dir, "fcd")
 	copyProgram(t, cmd.Path)
 	cmd.Dir = dir
