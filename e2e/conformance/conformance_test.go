@@ -76,6 +76,9 @@ func (h *house) play(t *testing.T, r *row, language, runtime string) string {
 		if r.NoLog {
 			records = nil
 		}
+		if r.NoStacks {
+			records = slices.DeleteFunc(records, func(r record) bool { return stackForm.MatchString(r.text) })
+		}
 		b.WriteString(h.transcript(f, a, records, r.Unordered))
 	}
 	h.remove(t, f)
@@ -179,6 +182,7 @@ func checkTail(t *testing.T, a *client.Answer, records []record) {
 var (
 	timeForm     = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`)
 	instanceForm = regexp.MustCompile(`\bc-[0-9a-f]{24}\b`)
+	stackForm    = regexp.MustCompile(`^(Thread .*:$| {2,})`)
 	threadForm   = regexp.MustCompile(`^Thread \d+ `)
 	// frames of Python's own library in the stackTrace of an error: they change with its version
 	libraryFrames = regexp.MustCompile(`(\[\s*"File \\"/usr/lib/python[0-9.]+/[^]]*\](, ?\s*)?)+`)

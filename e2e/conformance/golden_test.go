@@ -90,3 +90,19 @@ func (g *golden) write(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestEveryGoldenBelongsToACase(t *testing.T) {
+	known := map[string]bool{}
+	for _, r := range table(t) {
+		known[filepath.Join("testdata", filepath.FromSlash(r.Case)+".txt")] = true
+	}
+	files, err := filepath.Glob("testdata/*/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !known[f] {
+			t.Errorf("%s is the golden of no case", f)
+		}
+	}
+}

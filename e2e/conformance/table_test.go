@@ -39,8 +39,9 @@ type row struct {
 	Role      bool        // the function's service has a role
 	Late      int         // lines that come after the end of each call
 	Unordered bool        // lines of stdout and stderr mix, so their order is not compared
-	NoLog     bool        `yaml:"noLog"`  // the log holds the interpreter's own words, which are not compared
-	NoTail    bool        `yaml:"noTail"` // the calls do not ask for the tail of the log
+	NoStacks  bool        `yaml:"noStacks"` // the stacks that a runtime shows as it is killed are not compared: it may be too busy
+	NoLog     bool        `yaml:"noLog"`    // the log holds the interpreter's own words, which are not compared
+	NoTail    bool        `yaml:"noTail"`   // the calls do not ask for the tail of the log
 	Class     perLanguage // of the error of the last call, default none: what metrics count it as
 }
 
