@@ -110,7 +110,10 @@ type OSS struct {
 	AccessKeyID          string `yaml:"accessKeyId"`
 	AccessKeySecret      string `yaml:"accessKeySecret"`
 	AllowOverlap         bool   `yaml:"allowOverlap"`
+	OverlapStatus        int    `yaml:"overlapStatus"`
 	MaxTriggersPerBucket int    `yaml:"maxTriggersPerBucket"`
+	Batch                bool   `yaml:"batch"`
+	ObjectMeta           bool   `yaml:"objectMeta"`
 }
 
 // SLS is the Log Service that function logs are shipped to.

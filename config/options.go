@@ -120,7 +120,7 @@ func (c *Config) InvokerOptions() invoker.Options {
 func (c *Config) LocalOSSOptions() oss.Options {
 	o := c.LocalCloud.OSS
 	return oss.Options{Dir: filepath.Join(c.DataDir, "localcloud", "oss"), Region: c.Region, MaxTotal: o.MaxTotalBytes,
-		UploadTTL: o.UploadTTL, Endpoints: []string{"oss.fcd.local"}}
+		UploadTTL: o.UploadTTL, Endpoints: []string{"oss.fcd.local"}, EventMeta: c.OSS.ObjectMeta}
 }
 
 // SpoolOptions are those of the disk in front of the logstore.
@@ -169,7 +169,8 @@ func (c *Config) ShipperOptions() logsink.Options {
 // OSSTriggerOptions are the rules of oss triggers.
 func (c *Config) OSSTriggerOptions(account string) triggeross.Options {
 	return triggeross.Options{Region: c.Region, Account: account, AllowOverlap: c.OSS.AllowOverlap,
-		MaxTriggersPerBucket: c.OSS.MaxTriggersPerBucket}
+		OverlapStatus: c.OSS.OverlapStatus, MaxTriggersPerBucket: c.OSS.MaxTriggersPerBucket,
+		ObjectMeta: c.OSS.ObjectMeta, Batch: c.OSS.Batch}
 }
 
 // TimerTriggerOptions are the rules of timer triggers.

@@ -46,6 +46,8 @@ func (c *Config) validateCloud(v *violations) {
 	v.url("sls.endpoint", c.SLS.Endpoint)
 	v.check(c.OSS.Endpoint != "" || c.LocalCloud.OSS.Enabled || c.OSS.AccessKeyID == "", "oss.endpoint", "", "given where localcloud.oss is off")
 	v.oneOf("oss.authVersion", c.OSS.AuthVersion, "v1", "v2", "v4")
+	v.check(c.OSS.OverlapStatus == 400 || c.OSS.OverlapStatus == 409, "oss.overlapStatus", c.OSS.OverlapStatus, "400 or 409")
+	v.check(c.OSS.MaxTriggersPerBucket >= 0, "oss.maxTriggersPerBucket", c.OSS.MaxTriggersPerBucket, "0 or more")
 	v.oneOf("sls.authVersion", c.SLS.AuthVersion, "v1", "v4")
 	v.oneOf("sls.topicStyle", c.SLS.TopicStyle, "service", "fclogs")
 	v.positive("sls.requestTimeout", c.SLS.RequestTimeout)
