@@ -21,6 +21,8 @@ type group struct {
 	recs   map[string]store.Rev // revision of a key now; 0 = no record
 	tokens map[string]int64     // of checkpoints
 	dedups map[string]bool      // seen and not expired
+	names  map[string]bool      // invocation ids taken in this group, as "fn id"
+	dead   map[string]bool      // dead letters that this group takes away, by request id
 	leases map[string]leaseRow  // taken in this group
 
 	changes     []store.Record // in Rev order
@@ -28,11 +30,18 @@ type group struct {
 	messages    []store.Msg
 	done        []store.Outcome
 	retries     []store.Retry
+	redrives    []redriveRow
+	purged      []string
 	fates       []store.Fate
 	ended       []int64 // messages whose claim ends with the commit
 	wakes       bool
 
 	undo []func() // takes back the current Batch's changes to the maps
+}
+
+type redriveRow struct {
+	store.Redrive
+	id int64
 }
 
 type checkpointRow struct {
@@ -42,14 +51,15 @@ type checkpointRow struct {
 
 // mark is how far the lists had grown before a Batch.
 type mark struct {
-	counters                                                    counters
-	changes, checkpoints, messages, done, retries, fates, ended int
+	counters                                                                      counters
+	changes, checkpoints, messages, done, retries, redrives, purged, fates, ended int
 }
 
 func newGroup(w *writer) *group {
 	return &group{
 		w: w, now: w.s.opt.Now(), counters: w.counters,
-		recs: map[string]store.Rev{}, tokens: map[string]int64{}, dedups: map[string]bool{}, leases: map[string]leaseRow{},
+		recs: map[string]store.Rev{}, tokens: map[string]int64{}, dedups: map[string]bool{},
+		names: map[string]bool{}, dead: map[string]bool{}, leases: map[string]leaseRow{},
 	}
 }
 
@@ -85,7 +95,7 @@ func (g *group) decide(j *job) (res result, refusal, err error) {
 		return res, refusal, nil
 	}
 	for _, step := range []func(*store.Batch, *store.Applied) (refusal, err error){
-		g.guards, g.puts, g.cursors, g.enqueues, g.outcomes,
+		g.guards, g.puts, g.cursors, g.enqueues, g.outcomes, g.letters,
 	} {
 		if refusal, err = step(b, &res.applied); refusal != nil || err != nil {
 			return res, refusal, err
@@ -101,7 +111,8 @@ func (g *group) decide(j *job) (res result, refusal, err error) {
 }
 
 func (g *group) mark() mark {
-	return mark{g.counters, len(g.changes), len(g.checkpoints), len(g.messages), len(g.done), len(g.retries), len(g.fates), len(g.ended)}
+	return mark{g.counters, len(g.changes), len(g.checkpoints), len(g.messages), len(g.done), len(g.retries),
+		len(g.redrives), len(g.purged), len(g.fates), len(g.ended)}
 }
 
 func (g *group) takeBack(m mark) {
@@ -113,6 +124,7 @@ func (g *group) takeBack(m mark) {
 	g.counters = m.counters
 	g.changes, g.checkpoints, g.messages = g.changes[:m.changes], g.checkpoints[:m.checkpoints], g.messages[:m.messages]
 	g.done, g.retries = g.done[:m.done], g.retries[:m.retries]
+	g.redrives, g.purged = g.redrives[:m.redrives], g.purged[:m.purged]
 	g.fates, g.ended = g.fates[:m.fates], g.ended[:m.ended]
 }
 
@@ -256,6 +268,9 @@ func (g *group) enqueues(b *store.Batch, a *store.Applied) (refusal, err error) 
 	a.IDs = make([]int64, len(b.Enqueue))
 	for i, m := range b.Enqueue {
 		dup, err := g.seen(m.DedupKey)
+		if err == nil && !dup {
+			dup, err = g.named(m.Fn, m.InvocationID)
+		}
 		if err != nil {
 			return nil, err
 		}

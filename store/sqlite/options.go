@@ -26,6 +26,8 @@ type Options struct {
 	DeadFor       time.Duration // how long dead letters are kept; 30 days
 	FatesFor      time.Duration // how long fates of events are kept; 24 h
 	TombstonesFor time.Duration // how long deletions stay in the change feed; 24 h
+	MaxDead       int64         // dead letters kept, the oldest dropped first; 1,000,000
+	MaxDeadBytes  int64         // of their payloads; 1 GiB
 	MaxOutcomes   int64         // ended invocations kept, dead letters apart; 1,000,000
 	MaxFates      int64         // fates kept; 1,000,000
 	SweepEvery    time.Duration // pause between sweeps; 1 min
@@ -49,6 +51,8 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.DeadFor, 30*day)
 	setDefault(&o.FatesFor, day)
 	setDefault(&o.TombstonesFor, day)
+	setDefault(&o.MaxDead, 1_000_000)
+	setDefault(&o.MaxDeadBytes, 1<<30)
 	setDefault(&o.MaxOutcomes, 1_000_000)
 	setDefault(&o.MaxFates, 1_000_000)
 	setDefault(&o.SweepEvery, time.Minute)

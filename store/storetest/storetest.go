@@ -25,6 +25,7 @@ import (
 type Opened interface {
 	store.Store
 	store.Queue
+	store.Ledger
 	store.Leases
 	// Sweep removes what has outlived its time, as the store also does by itself.
 	Sweep(ctx context.Context) error
@@ -63,6 +64,9 @@ func Run(t *testing.T, d Driver) {
 		{"queue bound", testBound},
 		{"claims", testClaims},
 		{"outcomes", testOutcomes},
+		{"invocation ids", testInvocationIDs},
+		{"invocations", testInvocations},
+		{"dead letters", testDeadLetters},
 		{"fates", testFates},
 		{"deduplication", testDedup},
 		{"leases", testLeases},
