@@ -107,13 +107,24 @@ func (c *Config) InvokerOptions() invoker.Options {
 		MaxMemoryMB:         c.Invoker.MaxMemoryMB,
 		MaxWaiting:          c.Invoker.QueuePerFunction,
 		MaxWait:             c.Invoker.QueueWait,
+		LowMemoryMB:         c.Invoker.LowMemoryMB,
 		IdleTimeout:         c.Invoker.IdleTimeout,
+		PoolSizes:           c.Pool.Sizes,
+		PoolMax:             c.Pool.max(),
 		CustomStartTimeout:  c.Invoker.CustomStart,
 		CPUShare:            c.Sandbox.CPU == "share",
 		Pids:                c.Sandbox.Pids,
 		TmpMB:               c.Sandbox.TmpMB,
 		Limits:              c.FCLimits(),
 	}
+}
+
+// max is what the invoker's options call it: there, 0 is the default.
+func (p Pool) max() int {
+	if p.Max == 0 {
+		return -1
+	}
+	return p.Max
 }
 
 // LocalOSSOptions are those of the embedded object storage.

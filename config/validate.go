@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"fcd/fc"
 )
 
 var (
@@ -80,6 +82,12 @@ func (c *Config) validateExecution(v *violations) {
 	v.positive("invoker.queueWait", c.Invoker.QueueWait)
 	v.positive("invoker.idleTimeout", c.Invoker.IdleTimeout)
 	v.positive("invoker.customStart", c.Invoker.CustomStart)
+	v.check(c.Invoker.LowMemoryMB >= 0, "invoker.lowMemoryMB", c.Invoker.LowMemoryMB, "0 or more")
+	v.check(c.Pool.Max >= 0, "pool.max", c.Pool.Max, "0 or more")
+	for name, n := range c.Pool.Sizes {
+		v.check(slices.Contains(fc.Runtimes(), name), "pool", name, "max or the name of a runtime")
+		v.check(n >= 0, "pool."+name, n, "0 or more")
+	}
 	v.oneOf("sandbox.driver", c.Sandbox.Driver, "native")
 	v.oneOf("sandbox.cpu", c.Sandbox.CPU, "share", "off")
 	v.check(c.Sandbox.UIDFirst > 0 && c.Sandbox.UIDLast >= c.Sandbox.UIDFirst, "sandbox.uidLast", c.Sandbox.UIDLast, "at least uidFirst, which is above 0")
