@@ -38,6 +38,7 @@ type Config struct {
 	Limits     Limits     `yaml:"limits"`
 	Invoker    Invoker    `yaml:"invoker"`
 	Sandbox    Sandbox    `yaml:"sandbox"`
+	Network    Network    `yaml:"network"`
 	// RuntimesDir is where `fcd runtimes install` keeps interpreters; "" = the folder runtimes in DataDir.
 	RuntimesDir string             `yaml:"runtimesDir"`
 	Runtimes    map[string]Runtime `yaml:"runtimes"`

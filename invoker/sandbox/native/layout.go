@@ -24,7 +24,7 @@ const (
 const shmMB = 64
 
 // layout lists the steps that build an instance's root.
-func layout(spec sandbox.Spec, uid int) ([]inside.Step, error) {
+func layout(spec sandbox.Spec, uid int) (steps, error) {
 	root := spec.Root
 	if root == "" {
 		root = "/"

@@ -33,6 +33,9 @@ func leftovers(sd sandbox.Driver) []string {
 	if d.uids != nil && d.uids.inUse() > 0 {
 		left = append(left, fmt.Sprint(d.uids.inUse(), " user ids"))
 	}
+	if d.router != nil {
+		left = append(left, d.router.Leftovers()...)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for id := range d.instances {

@@ -64,6 +64,8 @@ type Plan struct {
 	Rlimits  []Rlimit `json:"rlimits"`
 	UID      int      `json:"uid"`
 	GID      int      `json:"gid"`
+	// SharesNetwork says that there is no network namespace of its own.
+	SharesNetwork bool `json:"sharesNetwork,omitempty"`
 	// KeepGroups leaves the supplementary groups: a user namespace made without privilege must not change them.
 	KeepGroups bool `json:"keepGroups"`
 	// DieWithParent ends the instance when the thread that started it ends.

@@ -181,7 +181,10 @@ func pivot() error {
 }
 
 // loopbackUp sets lo up, the only interface of a new network namespace.
-func loopbackUp() error {
+func loopbackUp(p *Plan) error {
+	if p.SharesNetwork {
+		return nil
+	}
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
