@@ -17,6 +17,7 @@ import (
 
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/nat"
+	"fcd/invoker/sandbox/uids"
 )
 
 // Options configure a Driver. The zero value works.
@@ -72,7 +73,7 @@ type Driver struct {
 	seccomp []byte
 	cgroups *cgroupTree
 	nested  bool        // each instance gets a user namespace: we are not root, or root of too few ids
-	uids    *uidRange   // nil when nested
+	uids    *uids.Range // nil when nested
 	router  *nat.Router // nil without NAT, for the reason noNAT
 	noNAT   string
 	starter *starter // nil unless limits are weak
@@ -154,7 +155,7 @@ func (d *Driver) identify() error {
 	if err := needCapabilities(); err != nil {
 		return err
 	}
-	ids, err := newUIDRange(d.opts.UIDFirst, d.opts.UIDLast, hash(d.opts.ID))
+	ids, err := uids.New(d.opts.UIDFirst, d.opts.UIDLast, hash(d.opts.ID))
 	if err != nil {
 		return err
 	}

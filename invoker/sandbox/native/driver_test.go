@@ -216,28 +216,6 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
-func TestUserIDsAreNotSharedAndNotLost(t *testing.T) {
-	r, err := newUIDRange(1000, 1002, 7)
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := map[int]bool{}
-	for range 3 {
-		uid, err := r.take()
-		if err != nil || uid < 1000 || uid > 1002 || seen[uid] {
-			t.Fatalf("uid %d, %v", uid, err)
-		}
-		seen[uid] = true
-	}
-	if _, err := r.take(); !errors.Is(err, errNoUID) {
-		t.Errorf("error %v", err)
-	}
-	r.give(1001)
-	if uid, err := r.take(); uid != 1001 || err != nil {
-		t.Errorf("uid %d, %v", uid, err)
-	}
-}
-
 func TestAnInitWithoutADaemonGivesUp(t *testing.T) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = []string{inside.ProgramName}

@@ -145,7 +145,7 @@ func (i *Instance) release() error {
 		i.driver.watch.remove(i)
 	}
 	if i.ownUID && err == nil {
-		i.driver.uids.give(i.uid)
+		i.driver.uids.Give(i.uid)
 	}
 	if err != nil {
 		return fmt.Errorf("give back instance %s: %w", i.id, err)

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/layout"
 	"fcd/invoker/sandbox/native/internal/inside"
 )
 
@@ -30,7 +31,7 @@ func (i *Instance) start(ctx context.Context, spec sandbox.Spec) error {
 	var err error
 	i.uid = nestedUID
 	if !d.nested {
-		if i.uid, err = d.uids.take(); err != nil {
+		if i.uid, err = d.uids.Take(); err != nil {
 			return err
 		}
 		i.ownUID = true
@@ -61,14 +62,14 @@ func (i *Instance) start(ctx context.Context, spec sandbox.Spec) error {
 
 // plan writes down what the init does.
 func (d *Driver) plan(spec sandbox.Spec, uid int) (*inside.Plan, error) {
-	steps, err := layout(spec, uid)
+	steps, err := layout.New(spec, uid)
 	if err != nil {
 		return nil, err
 	}
 	if spec.Network == sandbox.NetNAT {
-		steps.file("etc/resolv.conf", d.router.ResolvConf())
+		steps.File("etc/resolv.conf", d.router.ResolvConf())
 	} else if spec.Network == sandbox.NetHost {
-		steps.bind("etc/resolv.conf", "/etc/resolv.conf", attrSystem)
+		steps.Bind("etc/resolv.conf", "/etc/resolv.conf", layout.System)
 	}
 	return &inside.Plan{
 		Path: spec.Path, Args: spec.Args, Env: spec.Env, Hostname: "fc",
