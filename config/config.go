@@ -39,6 +39,7 @@ type Config struct {
 	Invoker    Invoker    `yaml:"invoker"`
 	Pool       Pool       `yaml:"pool"`
 	Sandbox    Sandbox    `yaml:"sandbox"`
+	Network    Network    `yaml:"network"`
 	// RuntimesDir is where `fcd runtimes install` keeps interpreters; "" = the folder runtimes in DataDir.
 	RuntimesDir string             `yaml:"runtimesDir"`
 	Runtimes    map[string]Runtime `yaml:"runtimes"`
