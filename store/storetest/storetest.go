@@ -26,6 +26,7 @@ type Opened interface {
 	store.Store
 	store.Queue
 	store.Leases
+	store.Events
 	// Sweep removes what has outlived its time, as the store also does by itself.
 	Sweep(ctx context.Context) error
 }
@@ -63,7 +64,9 @@ func Run(t *testing.T, d Driver) {
 		{"queue bound", testBound},
 		{"claims", testClaims},
 		{"outcomes", testOutcomes},
-		{"fates", testFates},
+		{"events", testEvents},
+		{"events are bounded", testEventBounds},
+		{"ended before it was queued", testEnded},
 		{"deduplication", testDedup},
 		{"leases", testLeases},
 		{"contexts and closing", testClosing},
