@@ -22,6 +22,8 @@ type group struct {
 	recs   map[string]store.Rev // revision of a key now; 0 = no record
 	tokens map[string]int64     // of checkpoints
 	dedups map[string]bool      // seen and not expired
+	names  map[string]bool      // invocation ids taken in this group, as "fn id"
+	dead   map[string]bool      // dead letters that this group takes away, by request id
 	leases map[string]leaseRow  // taken in this group
 
 	changes     []store.Record // in Rev order
@@ -30,11 +32,18 @@ type group struct {
 	done        []store.Outcome
 	retries     []store.Retry
 	endings     []store.Ended // over before they were queued
+	redrives    []redriveRow
+	purged      []string
 	fates       []store.Fate
 	ended       []int64 // messages whose claim ends with the commit
 	wakes       bool
 
 	undo []func() // takes back the current Batch's changes to the maps
+}
+
+type redriveRow struct {
+	store.Redrive
+	id int64
 }
 
 type checkpointRow struct {
@@ -44,14 +53,15 @@ type checkpointRow struct {
 
 // mark is how far the lists had grown before a Batch.
 type mark struct {
-	counters                                                             counters
-	changes, checkpoints, messages, done, retries, endings, fates, ended int
+	counters                                                                               counters
+	changes, checkpoints, messages, done, retries, redrives, purged, endings, fates, ended int
 }
 
 func newGroup(w *writer) *group {
 	return &group{
 		w: w, now: w.s.opt.Now(), counters: w.counters,
-		recs: map[string]store.Rev{}, tokens: map[string]int64{}, dedups: map[string]bool{}, leases: map[string]leaseRow{},
+		recs: map[string]store.Rev{}, tokens: map[string]int64{}, dedups: map[string]bool{},
+		names: map[string]bool{}, dead: map[string]bool{}, leases: map[string]leaseRow{},
 	}
 }
 
@@ -87,7 +97,7 @@ func (g *group) decide(j *job) (res result, refusal, err error) {
 		return res, refusal, nil
 	}
 	for _, step := range []func(*store.Batch, *store.Applied) (refusal, err error){
-		g.guards, g.puts, g.cursors, g.enqueues, g.outcomes, g.overs,
+		g.guards, g.puts, g.cursors, g.enqueues, g.outcomes, g.letters, g.overs,
 	} {
 		if refusal, err = step(b, &res.applied); refusal != nil || err != nil {
 			return res, refusal, err
@@ -112,7 +122,7 @@ func isDuplicate(b *store.Batch, duplicates []int, requestID string) bool {
 
 func (g *group) mark() mark {
 	return mark{g.counters, len(g.changes), len(g.checkpoints), len(g.messages), len(g.done), len(g.retries),
-		len(g.endings), len(g.fates), len(g.ended)}
+		len(g.redrives), len(g.purged), len(g.endings), len(g.fates), len(g.ended)}
 }
 
 func (g *group) takeBack(m mark) {
@@ -124,6 +134,7 @@ func (g *group) takeBack(m mark) {
 	g.counters = m.counters
 	g.changes, g.checkpoints, g.messages = g.changes[:m.changes], g.checkpoints[:m.checkpoints], g.messages[:m.messages]
 	g.done, g.retries = g.done[:m.done], g.retries[:m.retries]
+	g.redrives, g.purged = g.redrives[:m.redrives], g.purged[:m.purged]
 	g.endings, g.fates, g.ended = g.endings[:m.endings], g.fates[:m.fates], g.ended[:m.ended]
 }
 
@@ -267,6 +278,9 @@ func (g *group) enqueues(b *store.Batch, a *store.Applied) (refusal, err error) 
 	a.IDs = make([]int64, len(b.Enqueue))
 	for i, m := range b.Enqueue {
 		dup, err := g.seen(m.DedupKey)
+		if err == nil && !dup {
+			dup, err = g.named(m.Fn, m.InvocationID)
+		}
 		if err != nil {
 			return nil, err
 		}

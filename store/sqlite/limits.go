@@ -12,7 +12,7 @@ import (
 // measure counts a Batch's operations and bytes and refuses what can never be applied.
 func measure(b *store.Batch) (ops, size int, err error) {
 	ops = len(b.Puts) + len(b.Guards) + len(b.Checkpoints) + len(b.Enqueue) + len(b.Done) + len(b.Retry) +
-		len(b.Ended) + len(b.Fates)
+		len(b.Redrive) + len(b.Purge) + len(b.Ended) + len(b.Fates)
 	for i := range b.Puts {
 		if err := checkKey(b.Puts[i].Key); err != nil {
 			return 0, 0, err
@@ -38,7 +38,7 @@ func measure(b *store.Batch) (ops, size int, err error) {
 		if m.RequestID == "" || m.Fn == "" {
 			return 0, 0, errors.New("a message needs a request id and a function")
 		}
-		size += len(m.Payload) + len(m.RequestID) + len(m.Fn) + len(m.DedupKey)
+		size += len(m.Payload) + len(m.RequestID) + len(m.Fn) + len(m.DedupKey) + len(m.InvocationID)
 	}
 	for i := range b.Ended {
 		m := &b.Ended[i]

@@ -26,6 +26,8 @@ type Options struct {
 	DeadFor       time.Duration // how long dead letters are kept; 30 days
 	EventsFor     time.Duration // how long it is known what became of an event, and its payload kept; 24 h
 	TombstonesFor time.Duration // how long deletions stay in the change feed; 24 h
+	MaxDead       int64         // dead letters kept, the oldest dropped first; 1,000,000
+	MaxDeadBytes  int64         // of their payloads; 1 GiB
 	MaxOutcomes   int64         // ended invocations kept, dead letters apart; 1,000,000
 	MaxEvents     int64         // events of which that is known; 1,000,000
 	MaxEventBytes int64         // their payloads' bytes; 256 MiB
@@ -50,6 +52,8 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.DeadFor, 30*day)
 	setDefault(&o.EventsFor, day)
 	setDefault(&o.TombstonesFor, day)
+	setDefault(&o.MaxDead, 1_000_000)
+	setDefault(&o.MaxDeadBytes, 1<<30)
 	setDefault(&o.MaxOutcomes, 1_000_000)
 	setDefault(&o.MaxEvents, 1_000_000)
 	setDefault(&o.MaxEventBytes, 256<<20)

@@ -1,7 +1,7 @@
 package sqlite
 
 // schemaVersion is what this binary writes; migrations[i] leads from version i to i+1.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // Every text key compares as bytes. Times are microseconds since 1970, UTC; 0 means none.
 var migrations = [schemaVersion]string{`
@@ -28,6 +28,15 @@ CREATE INDEX fate_trg ON fate(trg, at);
 CREATE TABLE lease (name TEXT PRIMARY KEY, owner TEXT NOT NULL, token INTEGER NOT NULL, expires INTEGER NOT NULL)
 	WITHOUT ROWID;
 INSERT INTO meta(k, v) VALUES ('counters', '0 0 0 0'), ('resync', '0');
+`, `
+ALTER TABLE q ADD COLUMN iid TEXT NOT NULL DEFAULT '';
+ALTER TABLE inv ADD COLUMN iid TEXT NOT NULL DEFAULT '';
+CREATE UNIQUE INDEX q_iid ON q(fn, iid) WHERE iid <> '';
+CREATE INDEX inv_iid ON inv(fn, iid) WHERE iid <> '';
+DROP INDEX inv_fn;
+CREATE INDEX inv_time ON inv(fn, enqueued, rid);
+DROP INDEX inv_dead_ended;
+CREATE INDEX inv_dead_ended ON inv(ended, ifnull(length(payload), 0)) WHERE state = 'dead';
 `, `
 -- One row an event and trigger; steps are JSON objects, each with a newline behind it. The bodies' running total bounds
 -- their bytes without counting.
@@ -67,8 +76,11 @@ const (
 	sqlDedupGet = `SELECT expires FROM dedup WHERE k = ?`
 	sqlDedupPut = `INSERT INTO dedup(k, expires) VALUES (?, ?) ON CONFLICT(k) DO UPDATE SET expires = excluded.expires`
 
-	sqlMsgColumns = `id, rid, fn, trg, ev, dedup, enqueued, due, not_after, attempt, payload`
-	sqlQueuePut   = `INSERT INTO q(` + sqlMsgColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ifnull(?, zeroblob(0)))`
+	sqlMsgColumns = `id, rid, fn, trg, ev, dedup, enqueued, due, not_after, attempt, iid, payload`
+	sqlQueuePut   = `INSERT INTO q(` + sqlMsgColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ifnull(?, zeroblob(0)))`
+	sqlQueueByID  = `SELECT ` + sqlMsgColumns + ` FROM q WHERE fn = ? AND iid = ? AND iid <> ''`
+	sqlQueueOf    = `SELECT ` + sqlMsgColumns + ` FROM q WHERE fn = ?1 AND enqueued >= ?2 AND enqueued < ?3
+		AND substr(CASE iid WHEN '' THEN rid ELSE iid END, 1, length(?4)) = ?4 AND ?8 = ''`
 	sqlQueueGet   = `SELECT ` + sqlMsgColumns + ` FROM q WHERE id = ?`
 	sqlQueueFind  = `SELECT ` + sqlMsgColumns + ` FROM q WHERE rid = ?`
 	sqlQueueSize  = `SELECT length(payload) FROM q WHERE id = ?`
@@ -83,18 +95,33 @@ const (
 	sqlQueueDepths = `SELECT fn, count(*), sum(due <= ?) FROM q GROUP BY fn`
 
 	sqlOutcomePut = `INSERT INTO inv(` + sqlOutcomeColumns + `)
-			SELECT rid, fn, trg, ev, ?, enqueued, ?, ?, ?, CASE WHEN ? THEN payload END FROM q WHERE id = ?` + sqlOutcomeAgain
-	sqlEndedPut = `INSERT INTO inv(` + sqlOutcomeColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ifnull(?, zeroblob(0)))` +
+			SELECT rid, fn, trg, ev, ?, enqueued, ?, ?, ?, iid, CASE WHEN ? THEN payload END FROM q WHERE id = ?` + sqlOutcomeAgain
+	sqlEndedPut = `INSERT INTO inv(` + sqlOutcomeColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ifnull(?, zeroblob(0)))` +
 		sqlOutcomeAgain
 	sqlOutcomeAgain = `
 		ON CONFLICT(rid) DO UPDATE SET fn = excluded.fn, trg = excluded.trg, ev = excluded.ev, state = excluded.state,
 			enqueued = excluded.enqueued, ended = excluded.ended, attempts = excluded.attempts, cause = excluded.cause,
-			payload = excluded.payload`
-	sqlOutcomeColumns = `rid, fn, trg, ev, state, enqueued, ended, attempts, cause, payload`
-	sqlOutcomeFind    = `SELECT ` + sqlOutcomeColumns + ` FROM inv WHERE rid = ?`
-	sqlOutcomes       = `SELECT ` + sqlOutcomeColumns + ` FROM inv WHERE rid > ? ORDER BY rid LIMIT ?`
-	sqlOutcomesFn     = `SELECT ` + sqlOutcomeColumns + ` FROM inv WHERE fn = ? AND rid > ? ORDER BY rid LIMIT ?`
-	sqlOutcomesDead   = `SELECT ` + sqlOutcomeColumns + ` FROM inv INDEXED BY inv_dead
+			iid = excluded.iid, payload = excluded.payload`
+	sqlOutcomeColumns = `rid, fn, trg, ev, state, enqueued, ended, attempts, cause, iid, payload`
+	sqlOutcomeByID    = `SELECT ` + sqlOutcomeColumns + ` FROM inv WHERE fn = ? AND iid = ? AND iid <> ''`
+	sqlOutcomesOf     = `SELECT ` + sqlOutcomeColumns + ` FROM inv WHERE fn = ?1 AND enqueued >= ?2 AND enqueued < ?3
+		AND substr(CASE iid WHEN '' THEN rid ELSE iid END, 1, length(?4)) = ?4 AND (?8 = '' OR state = ?8)`
+	sqlEarliestFirst = ` AND (enqueued, rid) > (?5, ?6) ORDER BY enqueued, rid LIMIT ?7`
+	sqlLatestFirst   = ` AND (enqueued, rid) < (?5, ?6) ORDER BY enqueued DESC, rid DESC LIMIT ?7`
+	sqlKnownID       = `SELECT EXISTS (SELECT 1 FROM q WHERE fn = ?1 AND iid = ?2 AND iid <> '')
+		OR EXISTS (SELECT 1 FROM inv WHERE fn = ?1 AND iid = ?2 AND iid <> '')`
+
+	sqlDeadBytes = `SELECT ifnull(length(payload), 0) FROM inv WHERE rid = ? AND state = 'dead'`
+	sqlRedrive   = `INSERT INTO q(` + sqlMsgColumns + `)
+		SELECT ?1, rid, fn, trg, ev, '', ?2, ?2, ?3, 0, iid, ifnull(payload, zeroblob(0)) FROM inv WHERE rid = ?4`
+	sqlDeadEvent    = `SELECT trg, ev FROM inv WHERE rid = ?`
+	sqlDeadDrop     = `DELETE FROM inv WHERE rid = ? AND state = 'dead'`
+	sqlDeadSize     = `SELECT count(*), ifnull(sum(ifnull(length(payload), 0)), 0) FROM inv INDEXED BY inv_dead_ended WHERE state = 'dead'`
+	sqlDeadOldest   = `SELECT rid, ifnull(length(payload), 0) FROM inv INDEXED BY inv_dead_ended WHERE state = 'dead' ORDER BY ended LIMIT ?`
+	sqlOutcomeFind  = `SELECT ` + sqlOutcomeColumns + ` FROM inv WHERE rid = ?`
+	sqlOutcomes     = `SELECT ` + sqlOutcomeColumns + ` FROM inv WHERE rid > ? ORDER BY rid LIMIT ?`
+	sqlOutcomesFn   = `SELECT ` + sqlOutcomeColumns + ` FROM inv INDEXED BY inv_time WHERE fn = ? AND rid > ? ORDER BY rid LIMIT ?`
+	sqlOutcomesDead = `SELECT ` + sqlOutcomeColumns + ` FROM inv INDEXED BY inv_dead
 		WHERE state = 'dead' AND (? = '' OR fn = ?) AND rid > ? ORDER BY rid LIMIT ?`
 	sqlOutcomesState = `SELECT ` + sqlOutcomeColumns + ` FROM inv
 		WHERE state = ? AND (? = '' OR fn = ?) AND rid > ? ORDER BY rid LIMIT ?`

@@ -54,6 +54,7 @@ var (
 	_ store.Leases = (*Store)(nil)
 	_ store.Events = (*Store)(nil)
 	_ store.Waker  = (*Store)(nil)
+	_ store.Ledger = (*Store)(nil)
 )
 
 // Open takes the data directory, brings the schema up to date and starts the writer. It refuses a directory that

@@ -39,7 +39,7 @@ type turn func(c *conn, now time.Time) (int64, error)
 // between the writers' groups, and gives freed pages back to the file system. The store does it by itself each minute.
 func (s *Store) Sweep(ctx context.Context) error {
 	for _, t := range []turn{
-		s.expire(sqlSweepDedup, 0), s.expire(sqlSweepEnded, s.opt.OutcomesFor), s.expire(sqlSweepDead, s.opt.DeadFor),
+		s.expire(sqlSweepDedup, 0), s.expire(sqlSweepEnded, s.opt.OutcomesFor),
 		s.expire(sqlSweepEvents, s.opt.EventsFor), s.atMost(sqlSweepEventCap, s.opt.MaxEvents),
 		s.expire(sqlSweepBodies, s.opt.EventsFor), s.atMost(sqlSweepBodyCap, s.opt.MaxEventBytes), s.sweepTombstones,
 	} {
@@ -48,6 +48,9 @@ func (s *Store) Sweep(ctx context.Context) error {
 		}
 	}
 	if err := s.sweepMany(ctx); err != nil {
+		return err
+	}
+	if err := s.sweepDead(ctx); err != nil {
 		return err
 	}
 	_, err := s.upkeep(ctx, func(c *conn) (int64, error) { return 0, c.script("PRAGMA incremental_vacuum(256)") })

@@ -5,13 +5,14 @@ import "fcd/store"
 // write puts a checked group into the open transaction.
 func (g *group) write() error {
 	for _, step := range []func() error{
-		g.writeRecords, g.writeCheckpoints, g.writeMessages, g.writeOutcomes, g.writeEnded, g.writeFates, g.writeLeases,
+		g.writeRecords, g.writeCheckpoints, g.writeMessages, g.writeOutcomes, g.writeDead, g.writeEnded, g.writeFates,
+		g.writeLeases,
 	} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
-	g.wakes = len(g.messages)+len(g.retries) > 0
+	g.wakes = len(g.messages)+len(g.retries)+len(g.redrives) > 0
 	if g.counters == g.w.counters {
 		return nil
 	}
@@ -56,7 +57,7 @@ func (g *group) writeMessages() error {
 			return err
 		}
 		if _, err := g.w.c.exec(sqlQueuePut, m.ID, m.RequestID, m.Fn, m.Trigger, m.EventID, m.DedupKey, micros(m.Enqueued),
-			micros(m.Due), micros(m.NotAfter), int64(m.Attempt), m.Payload); err != nil {
+			micros(m.Due), micros(m.NotAfter), int64(m.Attempt), m.InvocationID, m.Payload); err != nil {
 			return err
 		}
 	}
@@ -80,7 +81,7 @@ func (g *group) writeEnded() error {
 			return err
 		}
 		if _, err := g.w.c.exec(sqlEndedPut, e.RequestID, e.Fn, e.Trigger, e.EventID, e.State, micros(e.Enqueued), now,
-			int64(e.Attempt), e.Cause, e.Payload); err != nil {
+			int64(e.Attempt), e.Cause, e.InvocationID, e.Payload); err != nil {
 			return err
 		}
 	}

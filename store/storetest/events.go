@@ -161,6 +161,14 @@ func testEnded(t *testing.T, d Driver) {
 	if a := apply(t, s, store.Batch{Enqueue: []store.Msg{m}}); len(a.Duplicates) != 1 {
 		t.Error("its key does not count for the queue")
 	}
+	// Going back into the queue is a step of its event.
+	apply(t, s, store.Batch{Redrive: []store.Redrive{{RequestID: over.RequestID}}})
+	if e := events(t, s, store.EventFilter{EventID: "e"}, 0, 0)[0]; e.State != store.FateRedriven || len(e.Steps) != 2 || e.Last().RequestID != over.RequestID {
+		t.Errorf("redriven: %+v", e)
+	}
+	if ms := claim(t, s, "w", "f//f", 1); len(ms) != 1 || ms[0].EventID != "e" || ms[0].Trigger != "t" {
+		t.Errorf("redriven: %+v", ms)
+	}
 	// All or nothing, with a condition that does not hold.
 	third := over
 	third.RequestID, third.DedupKey = "third", "third"

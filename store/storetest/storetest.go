@@ -25,6 +25,7 @@ import (
 type Opened interface {
 	store.Store
 	store.Queue
+	store.Ledger
 	store.Leases
 	store.Events
 	// Sweep removes what has outlived its time, as the store also does by itself.
@@ -67,6 +68,9 @@ func Run(t *testing.T, d Driver) {
 		{"events", testEvents},
 		{"events are bounded", testEventBounds},
 		{"ended before it was queued", testEnded},
+		{"invocation ids", testInvocationIDs},
+		{"invocations", testInvocations},
+		{"dead letters", testDeadLetters},
 		{"deduplication", testDedup},
 		{"leases", testLeases},
 		{"contexts and closing", testClosing},
