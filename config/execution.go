@@ -25,6 +25,13 @@ type Invoker struct {
 	QueueWait               time.Duration `yaml:"queueWait"`
 	IdleTimeout             time.Duration `yaml:"idleTimeout"`
 	CustomStart             time.Duration `yaml:"customStart"`
+	LowMemoryMB             int           `yaml:"lowMemoryMB"`
+}
+
+// Pool is the generic instances that wait for functions.
+type Pool struct {
+	Max   int            `yaml:"max"`
+	Sizes map[string]int `yaml:",inline"` // by runtime
 }
 
 // Sandbox is how functions are contained.

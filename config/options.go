@@ -107,7 +107,10 @@ func (c *Config) InvokerOptions() invoker.Options {
 		MaxMemoryMB:         c.Invoker.MaxMemoryMB,
 		MaxWaiting:          c.Invoker.QueuePerFunction,
 		MaxWait:             c.Invoker.QueueWait,
+		LowMemoryMB:         c.Invoker.LowMemoryMB,
 		IdleTimeout:         c.Invoker.IdleTimeout,
+		PoolSizes:           c.Pool.Sizes,
+		PoolMax:             c.Pool.max(),
 		CustomStartTimeout:  c.Invoker.CustomStart,
 		CPUShare:            c.Sandbox.CPU == "share",
 		Pids:                c.Sandbox.Pids,
@@ -116,11 +119,19 @@ func (c *Config) InvokerOptions() invoker.Options {
 	}
 }
 
+// max is what the invoker's options call it: there, 0 is the default.
+func (p Pool) max() int {
+	if p.Max == 0 {
+		return -1
+	}
+	return p.Max
+}
+
 // LocalOSSOptions are those of the embedded object storage.
 func (c *Config) LocalOSSOptions() oss.Options {
 	o := c.LocalCloud.OSS
 	return oss.Options{Dir: filepath.Join(c.DataDir, "localcloud", "oss"), Region: c.Region, MaxTotal: o.MaxTotalBytes,
-		UploadTTL: o.UploadTTL, Endpoints: []string{"oss.fcd.local"}}
+		UploadTTL: o.UploadTTL, Endpoints: []string{"oss.fcd.local"}, EventMeta: c.OSS.ObjectMeta}
 }
 
 // SpoolOptions are those of the disk in front of the logstore.
@@ -169,7 +180,8 @@ func (c *Config) ShipperOptions() logsink.Options {
 // OSSTriggerOptions are the rules of oss triggers.
 func (c *Config) OSSTriggerOptions(account string) triggeross.Options {
 	return triggeross.Options{Region: c.Region, Account: account, AllowOverlap: c.OSS.AllowOverlap,
-		MaxTriggersPerBucket: c.OSS.MaxTriggersPerBucket}
+		OverlapStatus: c.OSS.OverlapStatus, MaxTriggersPerBucket: c.OSS.MaxTriggersPerBucket,
+		ObjectMeta: c.OSS.ObjectMeta, Batch: c.OSS.Batch}
 }
 
 // TimerTriggerOptions are the rules of timer triggers.

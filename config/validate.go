@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"fcd/fc"
 )
 
 var (
@@ -46,6 +48,8 @@ func (c *Config) validateCloud(v *violations) {
 	v.url("sls.endpoint", c.SLS.Endpoint)
 	v.check(c.OSS.Endpoint != "" || c.LocalCloud.OSS.Enabled || c.OSS.AccessKeyID == "", "oss.endpoint", "", "given where localcloud.oss is off")
 	v.oneOf("oss.authVersion", c.OSS.AuthVersion, "v1", "v2", "v4")
+	v.check(c.OSS.OverlapStatus == 400 || c.OSS.OverlapStatus == 409, "oss.overlapStatus", c.OSS.OverlapStatus, "400 or 409")
+	v.check(c.OSS.MaxTriggersPerBucket >= 0, "oss.maxTriggersPerBucket", c.OSS.MaxTriggersPerBucket, "0 or more")
 	v.oneOf("sls.authVersion", c.SLS.AuthVersion, "v1", "v4")
 	v.oneOf("sls.topicStyle", c.SLS.TopicStyle, "service", "fclogs")
 	v.positive("sls.requestTimeout", c.SLS.RequestTimeout)
@@ -78,6 +82,12 @@ func (c *Config) validateExecution(v *violations) {
 	v.positive("invoker.queueWait", c.Invoker.QueueWait)
 	v.positive("invoker.idleTimeout", c.Invoker.IdleTimeout)
 	v.positive("invoker.customStart", c.Invoker.CustomStart)
+	v.check(c.Invoker.LowMemoryMB >= 0, "invoker.lowMemoryMB", c.Invoker.LowMemoryMB, "0 or more")
+	v.check(c.Pool.Max >= 0, "pool.max", c.Pool.Max, "0 or more")
+	for name, n := range c.Pool.Sizes {
+		v.check(slices.Contains(fc.Runtimes(), name), "pool", name, "max or the name of a runtime")
+		v.check(n >= 0, "pool."+name, n, "0 or more")
+	}
 	v.oneOf("sandbox.driver", c.Sandbox.Driver, "native")
 	v.oneOf("sandbox.cpu", c.Sandbox.CPU, "share", "off")
 	v.check(c.Sandbox.UIDFirst > 0 && c.Sandbox.UIDLast >= c.Sandbox.UIDFirst, "sandbox.uidLast", c.Sandbox.UIDLast, "at least uidFirst, which is above 0")

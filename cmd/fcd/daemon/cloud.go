@@ -132,6 +132,9 @@ func (d *Daemon) openObjectStorage(context.Context) error {
 	o := d.cfg.LocalOSSOptions()
 	o.Keys, o.Policy, o.AccountID = d.ram, d.ram, d.account.ID
 	o.Events = d.manager.Source(fc.TriggerOSS).(localoss.Events)
+	if d.cfg.OSS.Batch {
+		o.EventsTogether = triggeross.MaxBatch
+	}
 	o.NamesChanged = d.writeHosts
 	o.Failed = d.fail
 	o.Log, o.Registerer = d.log.Named("localcloud.oss"), d.metrics
