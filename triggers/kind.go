@@ -34,8 +34,11 @@ type Kind struct {
 	// Decode merges raw (nil for none) onto the canonical configuration old (nil at create) and checks the outcome.
 	// Errors are *fc.Error InvalidArgument and name the field.
 	Decode func(old, raw json.RawMessage) (Config, error)
-	// CheckSource checks the form of sourceArn. nil for a kind without a source: whatever was sent is dropped.
+	// CheckSource checks the form of sourceArn. nil for a kind that is sent none: whatever was sent is dropped.
 	CheckSource func(arn string) error
+	// SourceOf names the source of a trigger whose sourceArn is not sent but made, from its checked configuration. nil:
+	// it is sent, or there is none.
+	SourceOf func(t *fc.Trigger, config json.RawMessage) string
 	// Conflict refuses t beside others, which are of the same source (or, for http, of the same function). nil: never.
 	Conflict func(t *fc.Trigger, others []*fc.Trigger) error
 	// New makes the kind's source. nil: triggers of the kind are stored and never fire.
