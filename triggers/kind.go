@@ -80,8 +80,22 @@ type Event struct {
 	Source    SourceIdentity
 	Scheduled time.Time // of timers: the instant; else zero
 	Payload   []byte    // the invocation's event
+	// Subject says for people what happened to what, like "ObjectCreated:PutObject photos/a.jpg". "" is the instant of a
+	// Scheduled one.
+	Subject string
+	// Attempt is how often the event was given to Invoke before.
+	Attempt int
 	// KeepDenied keeps the payload of a denied event as a dead letter. For sources that cannot hold the event back.
 	KeepDenied bool
+	// Replayed marks an event that somebody has delivered again.
+	Replayed bool
+}
+
+func (e *Event) subject() string {
+	if e.Subject == "" && !e.Scheduled.IsZero() {
+		return e.Scheduled.UTC().Format(time.RFC3339)
+	}
+	return e.Subject
 }
 
 // Clock tells the time. nil means time.Now.
