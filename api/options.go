@@ -30,6 +30,8 @@ type Options struct {
 	InvocationRoles InvocationRoles
 	// Objects reads code packages named by ossBucketName and ossObjectName. Optional: nil refuses that form.
 	Objects ObjectReader
+	// Events takes events that callers report. Optional: nil refuses them.
+	Events Events
 	// Logstores tells whether a service's logConfig names something that exists. Optional: nil accepts any.
 	Logstores Logstores
 

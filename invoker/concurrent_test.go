@@ -92,7 +92,7 @@ func onBothConcurrent(t *testing.T, change func(*Options), test func(*testing.T,
 		t.Run(lang.name, func(t *testing.T) {
 			t.Parallel() // they mostly wait
 			r := newReal(t, lang, change)
-			ref := r.function(lang, "ten", func(_ *fc.Service, f *fc.Function) { f.InstanceConcurrency = 10 })
+			ref := r.function(t, lang, "ten", func(_ *fc.Service, f *fc.Function) { f.InstanceConcurrency = 10 })
 			test(t, r, ref)
 		})
 	}
@@ -233,7 +233,7 @@ func TestTheInitializerComesBeforeAllCalls(t *testing.T) {
 		if strings.Contains(t.Name(), "python") {
 			lang = languages[1]
 		}
-		ref = r.function(lang, "init", func(_ *fc.Service, f *fc.Function) {
+		ref = r.function(t, lang, "init", func(_ *fc.Service, f *fc.Function) {
 			f.InstanceConcurrency, f.Initializer, f.EnvironmentVariables = 10, "index.init", map[string]string{"FAIL": "1"}
 		})
 		var wg sync.WaitGroup
@@ -267,7 +267,7 @@ func TestKeysOfCallsInFlight(t *testing.T) {
 		{name: "python", runtime: "python3", file: "index.py", code: concurrentPython},
 	} {
 		r := newReal(t, lang, func(o *Options) { o.Credentials = keys })
-		ref := r.function(lang, "hello", func(s *fc.Service, f *fc.Function) { s.Role, f.InstanceConcurrency = "acs:ram::1:role/r", 10 })
+		ref := r.function(t, lang, "hello", func(s *fc.Service, f *fc.Function) { s.Role, f.InstanceConcurrency = "acs:ram::1:role/r", 10 })
 		var wg sync.WaitGroup
 		for n := range 20 {
 			wg.Go(func() {

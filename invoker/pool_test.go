@@ -136,6 +136,55 @@ func TestAWaitingFunctionGetsTheRoomOfOneThatBecomesIdle(t *testing.T) {
 	<-done
 }
 
+// While one instance makes room, others that become idle meanwhile stay.
+func TestRoomIsMadeByWhatWasIdleLongest(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.MaxInstances, o.StopGrace, o.MaxWait = 2, time.Second, time.Minute })
+	a, b, c := w.functions.set("a", nil), w.functions.set("b", nil), w.functions.set("c", nil)
+	w.call(t, b, "echo")
+	w.call(t, a, "deaf") // its end takes as long as StopGrace
+	done := w.running(t, b, "b", "sleep 200ms")
+	served := make(chan fc.Result, 1)
+	go func() {
+		res, err := w.Invoke(context.Background(), fc.Call{RequestID: "c", Ref: c, Payload: []byte("echo c")})
+		if err != nil {
+			t.Error(err)
+		}
+		served <- res
+	}()
+	w.await(t, "the end of a's instance to begin", func() bool { return w.dying.Load() == 1 })
+	<-done
+	if res := w.call(t, b, "calls"); res.Cold || string(res.Body) != "3" {
+		t.Errorf("the instance of b was retired, though that of a was idle longer: cold %v, call %s", res.Cold, res.Body)
+	}
+	if res := <-served; string(res.Body) != "c" {
+		t.Errorf("got %s", res.Body)
+	}
+}
+
+func TestAnotherGenerationGivesUpItsLongestIdleInstance(t *testing.T) {
+	w := newWorld(t, func(o *Options) {
+		o.FunctionConcurrency, o.Patience, o.StopGrace = 2, time.Millisecond, 50*time.Millisecond
+	})
+	ref := w.functions.set("hello", nil)
+	other := fc.FunctionRef{Service: "demo", Qualifier: "v1", Function: "hello"}
+	w.functions.mu.Lock()
+	version := *w.functions.targets[ref]
+	version.Ref, version.Generation = other, "version"
+	w.functions.targets[other] = &version
+	w.functions.mu.Unlock()
+	one, two := w.running(t, ref, "one", "sleep 50ms"), w.running(t, ref, "two", "sleep 50ms")
+	if first, second := <-one, <-two; first.InstanceID == second.InstanceID {
+		t.Skip("the first call had ended before the second began")
+	}
+	last := w.call(t, ref, "echo")
+	if res := w.call(t, other, "echo v"); string(res.Body) != "v" {
+		t.Errorf("got %s", res.Body)
+	}
+	if res := w.call(t, ref, "echo"); res.InstanceID != last.InstanceID {
+		t.Error("the instance that was used last was retired")
+	}
+}
+
 func TestManyFunctionsShareLittleRoom(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.MaxInstances, o.StopGrace = 3, 50*time.Millisecond })
 	var wg sync.WaitGroup
