@@ -68,6 +68,7 @@ type Driver struct {
 	uids    *uidRange // nil when nested
 	starter *starter  // nil unless limits are weak
 	watch   *watch    // nil unless limits are weak
+	reaper  *reaper
 	metrics metrics
 
 	closing  chan struct{}  // closed by Close: starts under way give up
@@ -97,6 +98,10 @@ func New(opts Options) (*Driver, error) {
 		return nil, err
 	}
 	if err := d.openCgroups(); err != nil {
+		return nil, err
+	}
+	if d.reaper, err = newReaper(); err != nil {
+		d.cgroups.remove()
 		return nil, err
 	}
 	d.metrics = newMetrics(opts.Registerer)
@@ -217,6 +222,7 @@ func (d *Driver) Close() error {
 		d.starter.close()
 		d.watch.close()
 	}
+	d.reaper.close()
 	d.cgroups.remove()
 	return errors.Join(errs...)
 }
