@@ -78,6 +78,7 @@ type Driver struct {
 	noNAT   string
 	starter *starter // nil unless limits are weak
 	watch   *watch   // nil unless limits are weak
+	reaper  *reaper
 	metrics metrics
 
 	closing  chan struct{}  // closed by Close: starts under way give up
@@ -109,7 +110,12 @@ func New(opts Options) (*Driver, error) {
 	if err := d.openCgroups(); err != nil {
 		return nil, err
 	}
+	if d.reaper, err = newReaper(); err != nil {
+		d.cgroups.remove()
+		return nil, err
+	}
 	if err := d.openNetwork(); err != nil {
+		d.reaper.close()
 		d.cgroups.remove()
 		return nil, err
 	}
@@ -233,6 +239,7 @@ func (d *Driver) Close() error {
 		d.starter.close()
 		d.watch.close()
 	}
+	d.reaper.close()
 	d.cgroups.remove()
 	if d.router != nil {
 		errs = append(errs, d.router.Close())
