@@ -33,7 +33,7 @@ func (i *Instance) watchMemory(plan *inside.Plan) error {
 		}
 		return nil
 	}
-	events, err := i.cgroup.oomEvents()
+	events, err := i.cgroup.OOMEvents()
 	if err != nil || events == nil {
 		return err
 	}
