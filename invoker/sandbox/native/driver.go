@@ -18,7 +18,9 @@ import (
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/cgroup"
 	"fcd/invoker/sandbox/nat"
+	"fcd/invoker/sandbox/syscalls"
 	"fcd/invoker/sandbox/uids"
+	"fcd/invoker/sandbox/watch"
 )
 
 // Options configure a Driver. The zero value works.
@@ -77,8 +79,8 @@ type Driver struct {
 	uids    *uids.Range // nil when nested
 	router  *nat.Router // nil without NAT, for the reason noNAT
 	noNAT   string
-	starter *starter // nil unless limits are weak
-	watch   *watch   // nil unless limits are weak
+	starter *starter     // nil unless limits are weak
+	watch   *watch.Watch // nil unless limits are weak
 	metrics metrics
 
 	closing  chan struct{}  // closed by Close: starts under way give up
@@ -98,7 +100,7 @@ func New(opts Options) (*Driver, error) {
 	if err := opts.fill(); err != nil {
 		return nil, err
 	}
-	program, err := seccompProgram()
+	program, err := syscalls.Filter()
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +118,7 @@ func New(opts Options) (*Driver, error) {
 	}
 	d.metrics = newMetrics(opts.Registerer)
 	if !d.cgroups.Usable() {
-		d.starter, d.watch = newStarter(), newWatch()
+		d.starter, d.watch = newStarter(), watch.New()
 		d.log.Warn("no writable cgroups: memory limits are weak, processor limits absent",
 			zap.String("reason", cmp.Or(d.cgroups.Missing["memory"], d.cgroups.Missing["pids"])))
 	} else if reason := d.cgroups.Missing["cpu"]; reason != "" {
@@ -225,7 +227,7 @@ func (d *Driver) Close() error {
 	wg.Wait()
 	if d.starter != nil {
 		d.starter.close()
-		d.watch.close()
+		d.watch.Close()
 	}
 	d.cgroups.Remove()
 	if d.router != nil {

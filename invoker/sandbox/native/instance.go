@@ -11,6 +11,7 @@ import (
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/cgroup"
 	"fcd/invoker/sandbox/nat"
+	"fcd/invoker/sandbox/watch"
 )
 
 // Instance is one sandbox. It implements sandbox.Instance, Listener, Dialer, Freezer and Limiter; all methods may be
@@ -137,7 +138,7 @@ func (i *Instance) release() error {
 		err = errors.Join(err, i.link.Close())
 	}
 	if i.driver.watch != nil {
-		i.driver.watch.remove(i)
+		i.driver.watch.Remove(tree{i})
 	}
 	if i.ownUID && err == nil {
 		i.driver.uids.Give(i.uid)
@@ -172,7 +173,7 @@ func (i *Instance) Signal(sig syscall.Signal) error {
 // pids lists the tree as well as a moving thing can be listed.
 func (i *Instance) pids() []int {
 	if i.cgroup == nil {
-		return descendants(i.proc.Pid)
+		return watch.Descendants(i.proc.Pid)
 	}
 	return i.cgroup.Pids()
 }
@@ -189,7 +190,7 @@ func (i *Instance) Stats() (sandbox.Usage, error) {
 	case i.proc == nil:
 		return sandbox.Usage{}, nil
 	}
-	u := weakUsage(i.proc.Pid)
+	u := watch.Usage(i.proc.Pid)
 	u.PeakMemoryBytes = max(u.PeakMemoryBytes, i.peak.Load())
 	if i.oom.Load() {
 		u.OOMKills = 1

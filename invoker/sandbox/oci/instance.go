@@ -11,7 +11,6 @@ import (
 	"syscall"
 
 	runc "github.com/containerd/go-runc"
-	"golang.org/x/sys/unix"
 
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/cgroup"
@@ -31,7 +30,7 @@ type Instance struct {
 	created bool // the runtime was asked to create it
 
 	pid     int
-	pidfd   *os.File
+	proc    *os.Process // by pidfd
 	net     *os.File
 	reaping bool
 	oom     atomic.Bool
@@ -71,7 +70,7 @@ func (i *Instance) Wait() (sandbox.Exit, error) {
 // signalKill sends the signals that nothing survives.
 func (i *Instance) signalKill() {
 	i.group.Kill()
-	_ = unix.PidfdSendSignal(int(i.pidfd.Fd()), unix.SIGKILL, nil, 0) // it may have ended
+	_ = i.proc.Kill() // it may have ended
 }
 
 // Kill ends the container, lets the runtime forget it and gives back what it had. It returns when that is done.
@@ -102,7 +101,7 @@ func (i *Instance) release() error {
 			errs = append(errs, fmt.Errorf("delete container %s: %w", i.id, err))
 		}
 	}
-	for _, f := range []*os.File{i.events, i.net, i.pidfd} {
+	for _, f := range []*os.File{i.events, i.net} {
 		if f != nil {
 			f.Close()
 		}

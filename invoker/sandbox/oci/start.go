@@ -15,7 +15,6 @@ import (
 	"syscall"
 
 	runc "github.com/containerd/go-runc"
-	"golang.org/x/sys/unix"
 
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/layout"
@@ -157,11 +156,9 @@ func (i *Instance) adopt(spec sandbox.Spec) error {
 	}
 	// The number is ours until the process is waited for.
 	i.pid = pid
-	fd, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
-		return fmt.Errorf("pidfd: %w", err)
+	if i.proc, err = os.FindProcess(pid); err != nil {
+		return err
 	}
-	i.pidfd = os.NewFile(uintptr(fd), "pidfd")
 	if i.net, err = os.Open(i.path("ns/net")); err != nil {
 		return err
 	}
@@ -186,19 +183,12 @@ func (i *Instance) adopt(spec sandbox.Spec) error {
 
 // reap waits for the end of the init.
 func (i *Instance) reap() {
-	var status syscall.WaitStatus
-	for {
-		_, err := syscall.Wait4(i.pid, &status, 0, nil)
-		if err == syscall.EINTR {
-			continue
+	i.exit = sandbox.Exit{Code: -1, Signal: syscall.SIGKILL}
+	if state, err := i.proc.Wait(); err == nil {
+		i.exit = sandbox.Exit{Code: state.ExitCode()}
+		if status := state.Sys().(syscall.WaitStatus); status.Signaled() {
+			i.exit = sandbox.Exit{Code: -1, Signal: status.Signal()}
 		}
-		i.exit = sandbox.Exit{Code: -1, Signal: syscall.SIGKILL}
-		if err == nil && status.Signaled() {
-			i.exit.Signal = status.Signal()
-		} else if err == nil {
-			i.exit = sandbox.Exit{Code: status.ExitStatus()}
-		}
-		break
 	}
 	n, err := i.group.OOMKills()
 	i.exit.OOM = i.oom.Load() || (err == nil && n > 0)
