@@ -90,7 +90,8 @@ func (c *Config) validateExecution(v *violations) {
 		v.check(slices.Contains(fc.Runtimes(), name), "pool", name, "max or the name of a runtime")
 		v.check(n >= 0, "pool."+name, n, "0 or more")
 	}
-	v.oneOf("sandbox.driver", c.Sandbox.Driver, "native")
+	v.oneOf("sandbox.driver", c.Sandbox.Driver, "native", "oci", "process")
+	v.check(c.Sandbox.OCI.Command != "", "sandbox.oci.command", "", "a program")
 	c.validateNetwork(v)
 	v.oneOf("sandbox.cpu", c.Sandbox.CPU, "share", "off")
 	v.check(c.Sandbox.UIDFirst > 0 && c.Sandbox.UIDLast >= c.Sandbox.UIDFirst, "sandbox.uidLast", c.Sandbox.UIDLast, "at least uidFirst, which is above 0")
