@@ -32,7 +32,7 @@ func Default() *Config {
 			FreezeAfter: time.Second, KillGrace: 300 * time.Millisecond, NodePromises: "settle"},
 		Pool:    Pool{Max: 8},
 		Network: Network{Mode: "auto"},
-		Sandbox: Sandbox{Driver: "native", CPU: "share", Pids: 1024, TmpMB: 512, OpenFiles: 1024, UIDFirst: 200000, UIDLast: 265535},
+		Sandbox: Sandbox{Driver: "native", OCI: OCI{Command: "runc"}, CPU: "share", Pids: 1024, TmpMB: 512, OpenFiles: 1024, UIDFirst: 200000, UIDLast: 265535},
 		Errors:  Errors{Uncaught: "detail"},
 		Async: Async{Concurrency: 64, ConcurrencyPerFunction: 16, MaxRetries: 3, RetryBase: 500 * time.Millisecond,
 			BackoffMax: 5 * time.Minute, MaxAge: 5 * time.Hour},

@@ -40,12 +40,19 @@ type Pool struct {
 // Sandbox is how functions are contained.
 type Sandbox struct {
 	Driver    string `yaml:"driver"`
+	OCI       OCI    `yaml:"oci"`
 	CPU       string `yaml:"cpu"`
 	Pids      int    `yaml:"pids"`
 	TmpMB     int    `yaml:"tmpMB"`
 	OpenFiles int    `yaml:"openFiles"`
 	UIDFirst  uint32 `yaml:"uidFirst"`
 	UIDLast   uint32 `yaml:"uidLast"`
+}
+
+// OCI is the external runtime of the driver oci.
+type OCI struct {
+	Command string   `yaml:"command"`
+	Args    []string `yaml:"args"`
 }
 
 // Network is what functions of services with internetAccess see of it.

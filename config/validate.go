@@ -93,7 +93,8 @@ func (c *Config) validateExecution(v *violations) {
 		v.check(slices.Contains(fc.Runtimes(), name), "pool", name, "max or the name of a runtime")
 		v.check(n >= 0, "pool."+name, n, "0 or more")
 	}
-	v.oneOf("sandbox.driver", c.Sandbox.Driver, "native")
+	v.oneOf("sandbox.driver", c.Sandbox.Driver, "native", "oci", "process")
+	v.check(c.Sandbox.OCI.Command != "", "sandbox.oci.command", "", "a program")
 	c.validateNetwork(v)
 	v.check(c.Sandbox.OpenFiles >= 64 && c.Sandbox.OpenFiles <= 100_000, "sandbox.openFiles", c.Sandbox.OpenFiles, "64 to 100000")
 	v.check(c.Logs.RecordBytes >= 1<<10 && c.Logs.RecordBytes <= 512<<10, "logs.recordBytes", c.Logs.RecordBytes, "1024 to 524288")

@@ -26,6 +26,8 @@ var floors = map[string]int{
 	"fcd/triggers":                    2,
 	"fcd/invoker":                     2,
 	"fcd/invoker/sandbox/native":      2,
+	"fcd/invoker/sandbox/oci":         2,
+	"fcd/invoker/sandbox/process":     2,
 	"fcd/api":                         3,
 	"fcd/console":                     3,
 	"fcd/triggers/oss":                3,

@@ -75,9 +75,9 @@ type lines struct {
 
 func newLines() *lines { return &lines{more: make(chan struct{}, 1)} }
 
-func (l *lines) Append(r fc.LogRecord) {
+func (l *lines) Append(rs ...fc.LogRecord) {
 	l.mu.Lock()
-	l.all = append(l.all, r)
+	l.all = append(l.all, rs...)
 	l.mu.Unlock()
 	select {
 	case l.more <- struct{}{}:

@@ -10,6 +10,7 @@ import (
 	"fcd/fc"
 	"fcd/invoker/runtimes"
 	"fcd/invoker/runtimes/frame"
+	"fcd/invoker/sandbox"
 )
 
 // Timings that nobody needs to change.
@@ -90,6 +91,10 @@ func (i *instance) speak(rt *runtimes.Runtime, b runtimes.Binding) (read func(),
 		return nil, err
 	}
 	hello := rt.Hello(b)
+	if p, ok := i.process.sb.(sandbox.Placed); ok {
+		hello.CodeDir = p.CodeDir()
+		hello.Env["FC_FUNC_CODE_PATH"] = p.CodeDir() + "/"
+	}
 	if i.pool.concurrency == 1 {
 		i.speaker = &frames{process: i.process, hello: &hello}
 		return nil, nil

@@ -75,7 +75,7 @@ func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec, bootstrap
 		p.closePipes()
 		return nil, fmt.Errorf("start of a %s sandbox: %w", spec.Runtime, err)
 	}
-	v.work.Go(p.watch)
+	p.watch()
 	services := v.opt.Services
 	if !bootstrap {
 		p.api = newRuntimeAPI(v.opt.Limits.MaxResultBytes)
@@ -217,13 +217,28 @@ func (p *process) serve(services []Service) {
 	}
 }
 
-// watch waits for the end of pid 1.
+// watch sees to the end of pid 1 when it comes.
 func (p *process) watch() {
-	exit, err := p.sb.Wait()
-	if err != nil {
-		p.v.opt.Log.Warn("the end of an instance is not known", zap.String("instance", p.id), zap.Error(err))
-		exit = sandbox.Exit{Code: -1, Signal: syscall.SIGKILL}
+	if e, ok := p.sb.(sandbox.Ender); ok {
+		p.v.work.Add(1)
+		e.OnEnd(func(exit sandbox.Exit) {
+			defer p.v.work.Done()
+			p.end(exit)
+		})
+		return
 	}
+	p.v.work.Go(func() {
+		exit, err := p.sb.Wait()
+		if err != nil {
+			p.v.opt.Log.Warn("the end of an instance is not known", zap.String("instance", p.id), zap.Error(err))
+			exit = sandbox.Exit{Code: -1, Signal: syscall.SIGKILL}
+		}
+		p.end(exit)
+	})
+}
+
+// end tells all who want to know that pid 1 has ended.
+func (p *process) end(exit sandbox.Exit) {
 	p.exit = exit
 	p.mu.Lock()
 	close(p.gone)
