@@ -39,6 +39,7 @@ type Config struct {
 	Invoker    Invoker    `yaml:"invoker"`
 	Pool       Pool       `yaml:"pool"`
 	Sandbox    Sandbox    `yaml:"sandbox"`
+	Network    Network    `yaml:"network"`
 	// RuntimesDir is where `fcd runtimes install` keeps interpreters; "" = the folder runtimes in DataDir.
 	RuntimesDir string             `yaml:"runtimesDir"`
 	Runtimes    map[string]Runtime `yaml:"runtimes"`
@@ -111,7 +112,10 @@ type OSS struct {
 	AccessKeyID          string `yaml:"accessKeyId"`
 	AccessKeySecret      string `yaml:"accessKeySecret"`
 	AllowOverlap         bool   `yaml:"allowOverlap"`
+	OverlapStatus        int    `yaml:"overlapStatus"`
 	MaxTriggersPerBucket int    `yaml:"maxTriggersPerBucket"`
+	Batch                bool   `yaml:"batch"`
+	ObjectMeta           bool   `yaml:"objectMeta"`
 }
 
 // SLS is the Log Service that function logs are shipped to.

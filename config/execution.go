@@ -44,6 +44,16 @@ type Sandbox struct {
 	UIDLast  uint32 `yaml:"uidLast"`
 }
 
+// Network is what functions of services with internetAccess see of it.
+type Network struct {
+	Mode             string   `yaml:"mode"`
+	Subnet           string   `yaml:"subnet"`
+	Allow            []string `yaml:"allow"`
+	Deny             []string `yaml:"deny"`
+	Resolvers        []string `yaml:"resolvers"`
+	EnableForwarding bool     `yaml:"enableForwarding"`
+}
+
 // Runtime overrides one row of the runtime table.
 type Runtime struct {
 	Root       string            `yaml:"root"`

@@ -239,10 +239,14 @@ func (c *child) do(word, rest string) {
 		check(err)
 		time.Sleep(d)
 		c.ok("slept")
-	case "print-sleep":
-		fmt.Println(rest)
-		time.Sleep(time.Second)
-		c.ok("slept")
+	case "wait": // for a file
+		for _, err := os.Stat(rest); err != nil; _, err = os.Stat(rest) {
+			time.Sleep(time.Millisecond)
+		}
+		c.ok("waited")
+	case "print-wait":
+		fmt.Println("early")
+		c.do("wait", rest)
 	case "handled":
 		c.answer(frame.TypeHandled, frame.Answer{}, `{"errorMessage":"`+rest+`"}`)
 	case "unhandled":

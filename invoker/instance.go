@@ -14,10 +14,10 @@ import (
 
 // Timings that nobody needs to change.
 const (
-	tailWait     = 50 * time.Millisecond  // for end fences behind an answer whose caller wants the tail
+	tailWait     = time.Second            // for end fences behind an answer whose caller wants the tail; they follow at once, unless the machine is very busy
 	initWait     = time.Second            // for end fences behind an initializer's answer, before the invocation begins
 	drainWait    = 100 * time.Millisecond // for log bytes behind the end of the tree
-	exitWait     = 100 * time.Millisecond // for the exit status behind the end of the answers
+	exitWait     = time.Second            // for the exit status behind the end of the answers, which tells an exit from a kill; as above
 	keysMargin   = 10 * time.Minute       // credentials are renewed when they have less left
 	measureEvery = 100 * time.Millisecond // memory of requests shorter than measureShort is looked at so often
 	measureShort = time.Millisecond

@@ -49,6 +49,9 @@ func New(o Options) (*Invoker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("invoker: sandbox driver %s: %w", o.Driver.Name(), err)
 	}
+	if o.Network == sandbox.NetNAT && !caps.NetNAT {
+		o.Network = sandbox.NetNone // the driver has said why
+	}
 	v := &Invoker{
 		caps:      caps,
 		opt:       o,

@@ -62,7 +62,8 @@ type Options struct {
 	LogAll            bool   // Logs gets the lines of services without a logstore too
 	Debug             *Debug // nil: nothing is debugged
 
-	// Network is what functions of services with internetAccess see; those of others see nothing. Default NetNone.
+	// Network is what functions of services with internetAccess see; those of others see nothing, as do all where the
+	// driver cannot do NetNAT (Caps). Default NetNone.
 	Network sandbox.NetMode
 
 	FunctionConcurrency int           // instances of one function at a time; 100

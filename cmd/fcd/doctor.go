@@ -70,7 +70,12 @@ func examine(ctx context.Context, c *config.Config) []finding {
 }
 
 func examineSandbox(c *config.Config) []finding {
-	driver, err := native.New(c.SandboxOptions())
+	o := c.SandboxOptions()
+	o.NATRequired = false // its absence is a finding of its own
+	if o.NAT != nil {
+		o.NAT.EnableForwarding = false // nothing is changed
+	}
+	driver, err := native.New(o)
 	if err != nil {
 		return []finding{{"sandbox native", findingFail, err.Error()}}
 	}
