@@ -79,7 +79,7 @@ func (c *Config) APIOptions() api.Options {
 // SandboxOptions are those of the native driver.
 func (c *Config) SandboxOptions() native.Options {
 	o := native.Options{UIDFirst: int(c.Sandbox.UIDFirst), UIDLast: int(c.Sandbox.UIDLast), Pids: c.Sandbox.Pids,
-		TmpMB: c.Sandbox.TmpMB, HostNetwork: c.Network.Mode == "host", NATRequired: c.Network.Mode == "nat"}
+		TmpMB: c.Sandbox.TmpMB, OpenFiles: c.Sandbox.OpenFiles, HostNetwork: c.Network.Mode == "host", NATRequired: c.Network.Mode == "nat"}
 	if c.Network.Mode == "auto" || c.Network.Mode == "nat" {
 		o.NAT = c.natOptions()
 	}
@@ -163,6 +163,10 @@ func (c *Config) InvokerOptions() invoker.Options {
 		PoolSizes:           c.Pool.Sizes,
 		PoolMax:             c.Pool.max(),
 		CustomStartTimeout:  c.Invoker.CustomStart,
+		FreezeAfter:         c.Invoker.FreezeAfter,
+		KillGrace:           c.Invoker.KillGrace,
+		IgnorePromises:      c.Invoker.NodePromises == "ignore",
+		MaxRecordBytes:      c.Logs.RecordBytes,
 		CPUShare:            c.Sandbox.CPU == "share",
 		Pids:                c.Sandbox.Pids,
 		TmpMB:               c.Sandbox.TmpMB,

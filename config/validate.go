@@ -84,6 +84,9 @@ func (c *Config) validateExecution(v *violations) {
 	v.positive("invoker.queueWait", c.Invoker.QueueWait)
 	v.positive("invoker.idleTimeout", c.Invoker.IdleTimeout)
 	v.positive("invoker.customStart", c.Invoker.CustomStart)
+	v.positive("invoker.freezeAfter", c.Invoker.FreezeAfter)
+	v.positive("invoker.killGrace", c.Invoker.KillGrace)
+	v.oneOf("invoker.nodePromises", c.Invoker.NodePromises, "settle", "ignore")
 	v.check(c.Invoker.LowMemoryMB >= 0, "invoker.lowMemoryMB", c.Invoker.LowMemoryMB, "0 or more")
 	v.check(c.Pool.Max >= 0, "pool.max", c.Pool.Max, "0 or more")
 	for name, n := range c.Pool.Sizes {
@@ -93,6 +96,8 @@ func (c *Config) validateExecution(v *violations) {
 	v.oneOf("sandbox.driver", c.Sandbox.Driver, "native", "oci", "process")
 	v.check(c.Sandbox.OCI.Command != "", "sandbox.oci.command", "", "a program")
 	c.validateNetwork(v)
+	v.check(c.Sandbox.OpenFiles >= 64 && c.Sandbox.OpenFiles <= 100_000, "sandbox.openFiles", c.Sandbox.OpenFiles, "64 to 100000")
+	v.check(c.Logs.RecordBytes >= 1<<10 && c.Logs.RecordBytes <= 512<<10, "logs.recordBytes", c.Logs.RecordBytes, "1024 to 524288")
 	v.oneOf("sandbox.cpu", c.Sandbox.CPU, "share", "off")
 	v.check(c.Sandbox.UIDFirst > 0 && c.Sandbox.UIDLast >= c.Sandbox.UIDFirst, "sandbox.uidLast", c.Sandbox.UIDLast, "at least uidFirst, which is above 0")
 	v.oneOf("errors.uncaught", c.Errors.Uncaught, "detail", "exited")

@@ -51,6 +51,7 @@ type instance struct {
 	load      int // how many it has
 	idle      bool
 	idleSince time.Time
+	rested    bool // its PreFreeze hook has run, or is running, since it last served a request
 	retiring  bool // it takes no further request
 	leaving   bool // it is being ended
 }
@@ -151,8 +152,9 @@ func (i *instance) measure(took time.Duration) {
 	}
 }
 
-// stop ends an idle instance in good order: its input ends, and it has StopGrace to go by itself.
+// stop ends an idle instance in good order: its hook runs, its input ends, and it has StopGrace to go by itself.
 func (i *instance) stop() {
+	i.preStop()
 	i.speaker.hangUp()
 	i.awaitExit(i.v.opt.StopGrace)
 	i.destroy()
