@@ -68,7 +68,9 @@ type Daemon struct {
 	localOSS *localoss.Server
 	hosts    *hosts
 
-	apiServer, ossServer, slsServer, adminServer *server
+	ways []wayIn
+
+	apiServer, ossServer, slsServer, adminServer, pushServer *server
 
 	tasks  map[string]*task
 	failed chan error    // what ended a task that should have gone on
@@ -106,6 +108,7 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 		{"triggers", d.openTriggers},
 		{"records", func(ctx context.Context) error { return d.catalog.Load(ctx) }},
 		{"object storage", d.openObjectStorage},
+		{"ways in for events", d.openWays},
 		{"listeners", d.openListeners},
 	} {
 		if err := step.open(ctx); err != nil {
@@ -121,6 +124,7 @@ func (d *Daemon) Endpoint() Endpoint {
 		AccountID: d.account.ID, Region: d.cfg.Region,
 		AccessKeyID: d.account.AccessKeyID, AccessKeySecret: d.account.AccessKeySecret,
 		API: d.apiServer.url(), OSS: d.ossServer.url(), SLS: d.slsServer.url(), Admin: d.adminServer.url(),
+		Push: d.pushServer.url(),
 	}
 }
 
