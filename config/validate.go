@@ -31,6 +31,7 @@ func (c *Config) Validate() error {
 		"given together with accessKeySecret")
 	c.validateListeners(v)
 	c.validateCloud(v)
+	c.validateTriggers(v)
 	c.validateExecution(v)
 	c.validateState(v)
 	return v.err()
