@@ -66,6 +66,7 @@ type Daemon struct {
 	async    *async.Dispatcher
 	kinds    *triggers.Kinds
 	manager  *triggers.Manager
+	history  *triggers.History
 	localOSS *localoss.Server
 	hosts    *hosts
 
