@@ -29,6 +29,9 @@ func (c *Config) StoreOptions() sqlite.Options {
 		AllowNetworkFS: c.Store.AllowNetworkFS,
 		MaxMessages:    c.Queue.MaxMessages,
 		MaxBytes:       c.Queue.MaxBytes,
+		DeadFor:        c.DeadLetters.MaxAge,
+		MaxDead:        c.DeadLetters.Max,
+		MaxDeadBytes:   c.DeadLetters.MaxBytes,
 	}
 }
 
@@ -133,7 +136,7 @@ func (c *Config) SpoolOptions() spool.Options {
 func (c *Config) AsyncOptions() async.Options {
 	a := c.Async
 	o := async.Options{Concurrency: a.Concurrency, FunctionConcurrency: a.ConcurrencyPerFunction, Retries: a.MaxRetries,
-		Backoff: a.RetryBase, MaxBackoff: a.BackoffMax}
+		Backoff: a.RetryBase, MaxBackoff: a.BackoffMax, MaxAge: a.MaxAge, MaxPayloadBytes: c.Limits.AsyncBodyBytes}
 	if a.MaxRetries == 0 {
 		o.Retries = -1 // there, 0 means the default
 	}

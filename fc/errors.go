@@ -24,6 +24,9 @@ const (
 	TriggerNotFound       Code = "TriggerNotFound"
 	VersionNotFound       Code = "VersionNotFound"
 	AliasNotFound         Code = "AliasNotFound"
+	AsyncConfigNotExists  Code = "AsyncConfigNotExists"
+	InvocationNotFound    Code = "StatefulAsyncInvocationNotFound"
+	DeadLetterNotFound    Code = "DeadLetterNotFound"
 	ServiceAlreadyExists  Code = "ServiceAlreadyExists"
 	FunctionAlreadyExists Code = "FunctionAlreadyExists"
 	TriggerAlreadyExists  Code = "TriggerAlreadyExists"
@@ -50,6 +53,9 @@ var statusOf = map[Code]int{
 	TriggerNotFound:       http.StatusNotFound,
 	VersionNotFound:       http.StatusNotFound,
 	AliasNotFound:         http.StatusNotFound,
+	AsyncConfigNotExists:  http.StatusNotFound,
+	InvocationNotFound:    http.StatusNotFound,
+	DeadLetterNotFound:    http.StatusNotFound,
 	ServiceAlreadyExists:  http.StatusConflict,
 	FunctionAlreadyExists: http.StatusConflict,
 	TriggerAlreadyExists:  http.StatusConflict,

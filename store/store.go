@@ -127,6 +127,9 @@ const (
 	StateStopped   = "stopped"   // final: by the caller
 )
 
+// CauseTooOld begins the cause of a dead letter that was not delivered in time; the time that it had follows.
+const CauseTooOld = "not delivered within "
+
 // Fate is what became of an event that reached a source.
 type Fate struct {
 	Trigger   string // trigger id; "" if none matched

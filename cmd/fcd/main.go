@@ -6,6 +6,7 @@
 //	fcd invoke SERVICE/FUNCTION     call a function
 //	fcd invoke --dir DIR            call a function straight from its folder, without a daemon
 //	fcd dev DIR                     serve a folder's function, deploy it again when the folder changes
+//	fcd deadletter list|show|...    see, redo or forget what did not come to a good end
 //	fcd logs SERVICE[/FUNCTION]     read its log
 //	fcd runtimes install NAME...    fetch true interpreters: nodejs6, nodejs8, python2.7, java8
 //	fcd runtimes list               which interpreters run functions here
@@ -38,6 +39,6 @@ func newRoot() *cobra.Command {
 	}
 	p := &profile{}
 	p.flags(root.PersistentFlags())
-	root.AddCommand(newServe(p), newDemo(), newInvoke(p), newDev(p), newLogs(p), newRuntimes(p), newDoctor(p), newCheckConfig())
+	root.AddCommand(newServe(p), newDemo(), newInvoke(p), newDev(p), newLogs(p), newDeadLetter(p), newRuntimes(p), newDoctor(p), newCheckConfig())
 	return root
 }

@@ -63,10 +63,12 @@ type Daemon struct {
 	runtimes *runtimes.Table
 	invoker  *invoker.Invoker
 	async    *async.Dispatcher
-	kinds    *triggers.Kinds
-	manager  *triggers.Manager
-	localOSS *localoss.Server
-	hosts    *hosts
+	// destinations are told of the ends of asynchronous invocations.
+	destinations destinations
+	kinds        *triggers.Kinds
+	manager      *triggers.Manager
+	localOSS     *localoss.Server
+	hosts        *hosts
 
 	apiServer, ossServer, slsServer, adminServer *server
 
