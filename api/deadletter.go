@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -12,19 +11,6 @@ import (
 	"fcd/fc"
 	"fcd/store"
 )
-
-// extensionPath begins the operations that are fcd's own. They are signed like all others.
-const extensionPath = "/fcd/v1/"
-
-// extensions are fcd's own operations. Policies know them as "fcd:" and their name.
-var extensions = [...]operation{
-	{"ListDeadLetters", http.MethodGet, segments("deadletters"), (*API).listDeadLetters},
-	{"GetDeadLetter", http.MethodGet, segments("deadletters", anID), (*API).getDeadLetter},
-	{"RedriveDeadLetters", http.MethodPost, segments("deadletters", anID, "redrive"), (*API).redriveDeadLetter},
-	{"RedriveDeadLetters", http.MethodPost, segments("deadletters", "redrive"), (*API).redriveDeadLetters},
-	{"PurgeDeadLetters", http.MethodDelete, segments("deadletters", anID), (*API).purgeDeadLetter},
-	{"PurgeDeadLetters", http.MethodDelete, segments("deadletters"), (*API).purgeDeadLetters},
-}
 
 // letterView is what a client reads of a dead letter. Of an invocation that never ran, Attempts is 0.
 type letterView struct {

@@ -32,7 +32,8 @@ const (
 	aQualified = "{service.qualifier}"
 	aFunction  = "{function}"
 	aTrigger   = "{trigger}"
-	anID       = "{id}" // of an invocation
+	anID       = "{id}"   // of an invocation
+	aType      = "{type}" // of trigger
 )
 
 // operations is the whole interface, in the guide's order.
@@ -83,7 +84,7 @@ var operations = [...]operation{
 func segments(s ...string) []string { return s }
 
 // params are the names in a path.
-type params struct{ service, qualifier, function, trigger, id string }
+type params struct{ service, qualifier, function, trigger, kind, id string }
 
 func (p params) ref() fc.FunctionRef {
 	return fc.FunctionRef{Service: p.service, Qualifier: p.qualifier, Function: p.function}
@@ -157,6 +158,8 @@ func (p *params) read(pattern, path []string) error {
 		case anID:
 			p.id = s
 			err = validateInvocationID(s)
+		case aType:
+			p.kind = s
 		}
 		if err != nil {
 			return err

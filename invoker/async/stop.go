@@ -66,6 +66,6 @@ func (d *Dispatcher) stopRunning(id int64) bool {
 
 // stopped is the verdict on an attempt that was asked to stop and did not come to a good end before.
 func stoppedVerdict(a *attempt) verdict {
-	return verdict{label: labelStopped, fate: fateStopped,
+	return verdict{label: labelStopped, fate: store.Fate{State: store.FateFailed, Reason: store.StateStopped, Detail: causeStopped, Attempt: a.Attempt + 1},
 		done: &store.Outcome{State: store.StateStopped, Cause: causeStopped, Attempts: a.Attempt + 1}}
 }

@@ -1,7 +1,6 @@
 package async
 
 import (
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -19,21 +18,13 @@ const (
 	labelStopped   = "stopped" // by the caller
 )
 
-// Fates of an event's attempts.
-const (
-	fateAttempt   = "attempt"
-	fateSucceeded = "succeeded"
-	fateFailed    = "failed"
-	fateExpired   = "expired"
-	fateStopped   = "stopped"
-)
-
-// A verdict says what becomes of a message: one of done and retry is set. Their IDs are filled in later.
+// A verdict says what becomes of a message: one of done and retry is set. Their IDs are filled in later. fate is the step
+// that an event's record gets; one without a State is left out.
 type verdict struct {
-	label        string
-	done         *store.Outcome
-	retry        *store.Retry
-	fate, reason string
+	label string
+	done  *store.Outcome
+	retry *store.Retry
+	fate  store.Fate
 
 	// For the destination that is told of an end.
 	condition, errorType string
@@ -42,13 +33,13 @@ type verdict struct {
 }
 
 func dead(cause string) verdict {
-	return verdict{label: labelDead, fate: fateFailed, reason: cause, condition: conditionRefused,
+	return verdict{label: labelDead, fate: store.Fate{State: store.FateFailed, Detail: cause}, condition: conditionRefused,
 		done: &store.Outcome{State: store.StateDead, Cause: cause, Keep: true}}
 }
 
 func expired(a *attempt) verdict {
 	v := dead(store.CauseTooOld + a.terms.notAfter.Sub(a.Enqueued).Round(time.Second).String())
-	v.fate, v.done.Attempts, v.condition = fateExpired, a.Attempt, conditionExpired
+	v.fate.State, v.done.Attempts, v.condition = store.FateExpired, a.Attempt, conditionExpired
 	return v
 }
 
@@ -56,15 +47,16 @@ func expired(a *attempt) verdict {
 func (d *Dispatcher) judge(a *attempt, res fc.Result, err error) verdict {
 	switch code := fc.CodeOf(err); {
 	case err == nil && res.ErrorType == "":
-		return verdict{label: labelSucceeded, fate: fateSucceeded, result: res.Body,
+		return verdict{label: labelSucceeded, fate: fateOf(store.FateSucceeded, a.Attempt+1, res, nil), result: res.Body,
 			done: &store.Outcome{State: store.StateSucceeded, Attempts: a.Attempt + 1}}
 	case err == nil:
 		return d.afterError(a, res)
 	case code == fc.ResourceExhausted || code == fc.ResourceThrottled || code == fc.InternalServerError:
-		return d.afterRefusal(a)
+		return d.afterRefusal(a, err)
 	}
 	v := dead(err.Error()) // the function is gone, or will never take this event
 	v.done.Attempts = a.Attempt
+	v.fate = fateOf(store.FateFailed, a.Attempt+1, res, err)
 	var refusal *fc.Error
 	if errors.As(err, &refusal) {
 		v.status = refusal.Status()
@@ -72,21 +64,28 @@ func (d *Dispatcher) judge(a *attempt, res fc.Result, err error) verdict {
 	return v
 }
 
+// fateOf is what an event's record says of attempt n.
+func fateOf(state string, n int, res fc.Result, err error) store.Fate {
+	o := fc.OutcomeOf(res, err)
+	return store.Fate{State: state, Attempt: n, Status: o.Status, Reason: o.ErrorType, Detail: o.Cause}
+}
+
 // afterError is judge for an error of the function: a few counted retries.
 func (d *Dispatcher) afterError(a *attempt, res fc.Result) verdict {
-	cause, attempts := causeOf(res), a.Attempt+1
+	cause, attempts := fc.OutcomeOf(res, nil).Cause, a.Attempt+1
 	due := d.opt.Now().Add(d.spread(doubled(d.opt.Backoff, a.Attempt, d.opt.MaxBackoff)))
 	if attempts > a.terms.retries || d.tooOld(a, due) {
 		v := dead(cause)
 		v.done.Attempts, v.condition, v.errorType, v.result = attempts, conditionRetries, res.ErrorType, res.Body
+		v.fate = fateOf(store.FateFailed, attempts, res, nil)
 		return v
 	}
-	return verdict{label: labelRetry, retry: &store.Retry{Due: due, Counted: true}, fate: fateAttempt, reason: cause}
+	return verdict{label: labelRetry, retry: &store.Retry{Due: due, Counted: true}, fate: fateOf(store.FateAttempt, attempts, res, nil)}
 }
 
 // afterRefusal is judge for an attempt that found no room or no working daemon: not counted, until the message is too
 // old.
-func (d *Dispatcher) afterRefusal(a *attempt) verdict {
+func (d *Dispatcher) afterRefusal(a *attempt, err error) verdict {
 	d.mu.Lock()
 	times := d.throttled[a.ID].times
 	d.mu.Unlock()
@@ -98,25 +97,10 @@ func (d *Dispatcher) afterRefusal(a *attempt) verdict {
 	if !now.Before(due) {
 		return expired(a)
 	}
-	return verdict{label: labelThrottled, retry: &store.Retry{Due: due}}
+	return verdict{label: labelThrottled, retry: &store.Retry{Due: due}, fate: fateOf(store.FateAttempt, a.Attempt+1, fc.Result{}, err)}
 }
 
 // spread moves d by up to a fifth either way, so that what failed together does not come back together.
 func (d *Dispatcher) spread(wait time.Duration) time.Duration {
 	return time.Duration(float64(wait) * (0.8 + 0.4*d.opt.Jitter()))
-}
-
-// maxCause is the longest cause that is kept, bytes.
-const maxCause = 1024
-
-// causeOf is the class and the message of a function's error.
-func causeOf(res fc.Result) string {
-	var body struct {
-		ErrorMessage string `json:"errorMessage"`
-	}
-	cause := res.ErrorClass
-	if err := json.Unmarshal(res.Body, &body); err == nil && body.ErrorMessage != "" {
-		cause += ": " + body.ErrorMessage
-	}
-	return cause[:min(len(cause), maxCause)]
 }

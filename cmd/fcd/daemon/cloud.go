@@ -14,7 +14,11 @@ import (
 	"fcd/logsink/sls"
 	"fcd/logsink/spool"
 	"fcd/triggers"
+	"fcd/triggers/cdn"
+	"fcd/triggers/eventbridge"
+	"fcd/triggers/mnstopic"
 	triggeross "fcd/triggers/oss"
+	"fcd/triggers/tablestore"
 	"fcd/triggers/timer"
 )
 
@@ -107,6 +111,10 @@ func (d *Daemon) openTriggers(context.Context) error {
 	list := append(triggers.StoredKinds(region, account),
 		triggeross.Kind(d.cfg.OSSTriggerOptions(account)),
 		timer.Kind(d.cfg.TimerTriggerOptions()),
+		mnstopic.Kind(region, account),
+		cdn.Kind(account),
+		tablestore.Kind(region, account),
+		eventbridge.Kind(region, account),
 	)
 	var err error
 	if d.kinds, err = triggers.NewKinds(list...); err != nil {
@@ -132,6 +140,9 @@ func (d *Daemon) openObjectStorage(context.Context) error {
 	o := d.cfg.LocalOSSOptions()
 	o.Keys, o.Policy, o.AccountID = d.ram, d.ram, d.account.ID
 	o.Events = d.manager.Source(fc.TriggerOSS).(localoss.Events)
+	if d.cfg.OSS.Batch {
+		o.EventsTogether = triggeross.MaxBatch
+	}
 	o.NamesChanged = d.writeHosts
 	o.Failed = d.fail
 	o.Log, o.Registerer = d.log.Named("localcloud.oss"), d.metrics
