@@ -10,6 +10,9 @@
 //	fcd logs SERVICE[/FUNCTION]     read its log
 //	fcd runtimes install NAME...    fetch true interpreters: nodejs6, nodejs8, python2.7, java8
 //	fcd runtimes list               which interpreters run functions here
+//	fcd backup FILE                 copy the state into one file, while the daemon runs
+//	fcd restore FILE                make a data directory of it
+//	fcd store check                 read the whole state and say what does not fit
 //	fcd doctor                      what this host can and cannot do, and why
 //	fcd check-config [FILE]         read a configuration without running it
 //
@@ -39,6 +42,6 @@ func newRoot() *cobra.Command {
 	}
 	p := &profile{}
 	p.flags(root.PersistentFlags())
-	root.AddCommand(newServe(p), newDemo(), newInvoke(p), newDev(p), newLogs(p), newDeadLetter(p), newRuntimes(p), newDoctor(p), newCheckConfig())
+	root.AddCommand(newServe(p), newDemo(), newInvoke(p), newDev(p), newLogs(p), newDeadLetter(p), newBackup(p), newRestore(p), newStore(p), newRuntimes(p), newDoctor(p), newCheckConfig())
 	return root
 }

@@ -188,8 +188,8 @@ func migrate(c *conn) error {
 		return err
 	}
 	version, _ := strconv.Atoi(text)
-	if version > schemaVersion {
-		return fmt.Errorf("the database has schema %d and this binary knows up to %d: run a newer fcd", version, schemaVersion)
+	if err := tooNew(version); err != nil {
+		return err
 	}
 	for ; version < schemaVersion; version++ {
 		step := "BEGIN IMMEDIATE;" + migrations[version] +
