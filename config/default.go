@@ -37,7 +37,7 @@ func Default() *Config {
 			BackoffMax: 5 * time.Minute, MaxAge: 5 * time.Hour},
 		DeadLetters: DeadLetters{MaxAge: 30 * 24 * time.Hour, MaxBytes: 1 << 30, Max: 1_000_000},
 		Timer:       Timer{MinEvery: time.Minute, DowBase: "mon1", Misfire: "skip", MaxLateness: time.Hour, MaxPayload: 4096},
-		Queue:       Queue{MaxMessages: 5_000_000, MaxBytes: 20 << 30},
+		Queue:       Queue{MaxMessages: 5_000_000, MaxBytes: 20 << 30, MinFreeBytes: 1 << 30},
 		Logs: Logs{LevelStyle: "plain",
 			Spool: Spool{MaxBytes: 1 << 30, MaxBytesPerLogstore: 256 << 20, OnFull: "drop"}},
 		Log:      Log{Level: "info", Format: "console"},

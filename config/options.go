@@ -32,10 +32,18 @@ func (c *Config) StoreOptions() sqlite.Options {
 		AllowNetworkFS: c.Store.AllowNetworkFS,
 		MaxMessages:    c.Queue.MaxMessages,
 		MaxBytes:       c.Queue.MaxBytes,
+		MinFreeBytes:   c.minFreeBytes(),
 		DeadFor:        c.DeadLetters.MaxAge,
 		MaxDead:        c.DeadLetters.Max,
 		MaxDeadBytes:   c.DeadLetters.MaxBytes,
 	}
+}
+
+func (c *Config) minFreeBytes() int64 {
+	if c.Queue.MinFreeBytes == 0 {
+		return -1 // there, 0 means the default
+	}
+	return c.Queue.MinFreeBytes
 }
 
 // FCLimits are the bounds of the API.

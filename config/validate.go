@@ -132,6 +132,7 @@ func (c *Config) validateNetwork(v *violations) {
 func (c *Config) validateState(v *violations) {
 	v.check(c.Queue.MaxMessages > 0, "queue.maxMessages", c.Queue.MaxMessages, "above 0")
 	v.check(c.Queue.MaxBytes > 0, "queue.maxBytes", c.Queue.MaxBytes, "above 0")
+	v.check(c.Queue.MinFreeBytes >= 0, "queue.minFreeBytes", c.Queue.MinFreeBytes, "0 or above")
 	v.positive("deadLetters.maxAge", c.DeadLetters.MaxAge)
 	v.check(c.DeadLetters.Max > 0, "deadLetters.max", c.DeadLetters.Max, "above 0")
 	v.check(c.DeadLetters.MaxBytes > 0, "deadLetters.maxBytes", c.DeadLetters.MaxBytes, "above 0")

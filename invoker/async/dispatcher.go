@@ -80,7 +80,7 @@ func (o *Options) setDefaults() error {
 		o.Jitter = rand.Float64
 	}
 	if o.Now == nil {
-		o.Now = time.Now
+		o.Now = store.SteadyClock()
 	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()
