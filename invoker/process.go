@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
+	"fcd/invoker/runtimes"
 	"fcd/invoker/runtimes/frame"
 	"fcd/invoker/sandbox"
 )
@@ -33,6 +35,7 @@ type process struct {
 	frames  *frame.Reader
 	writer  *frame.Writer
 	limits  sandbox.Limits // to hold the program to once it is ready
+	api     *runtimeAPI    // nil where there is a bootstrap
 
 	gone chan struct{} // closed when pid 1 has ended
 	exit sandbox.Exit  // set before gone is closed
@@ -73,7 +76,12 @@ func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec, bootstrap
 		return nil, fmt.Errorf("start of a %s sandbox: %w", spec.Runtime, err)
 	}
 	p.watch()
-	p.serve()
+	services := v.opt.Services
+	if !bootstrap {
+		p.api = newRuntimeAPI(v.opt.Limits.MaxResultBytes)
+		services = append(slices.Clone(services), Service{Address: runtimes.RuntimeAPI, Serve: p.api.serve})
+	}
+	p.serve(services)
 	v.add(p)
 	if !bootstrap {
 		return p, nil
@@ -188,13 +196,13 @@ func (p *process) lastWords() string {
 	return ""
 }
 
-// serve opens the daemon's services inside the sandbox, where the driver can.
-func (p *process) serve() {
+// serve opens services inside the sandbox, where the driver can.
+func (p *process) serve(services []Service) {
 	l, ok := p.sb.(sandbox.Listener)
 	if !ok {
 		return
 	}
-	for _, s := range p.v.opt.Services {
+	for _, s := range services {
 		ln, err := l.Listen("tcp", s.Address)
 		if errors.Is(err, sandbox.ErrNotSupported) {
 			return

@@ -49,10 +49,12 @@ type Spec struct {
 	FrameIn, FrameOut, Stdout, Stderr *os.File
 }
 
-// Caps is what a driver can do on this host. For each false one, Missing holds a reason fit for an operator's eyes,
+// Caps is what a driver can do on this host. Shared is the opposite of an ability: instances share processes, files,
+// network and user with the host, and only limits hold them. For each false one, Missing holds a reason fit for an operator's eyes,
 // keyed by the field's name.
 type Caps struct {
 	Claim, HardMemory, HardCPU, Pids, NetNone, NetNAT, Freeze, Rootless bool
+	Shared                                                              bool
 	Missing                                                             map[string]string
 }
 
@@ -109,6 +111,11 @@ type Listener interface {
 // that serves HTTP. network is tcp, tcp4 or tcp6 and address numeric, as for Listener.
 type Dialer interface {
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Placed is an Instance that cannot show the code at /code: CodeDir is where the function finds it.
+type Placed interface {
+	CodeDir() string
 }
 
 // Limiter is an Instance whose limits can be changed while it runs, for example to let it start with more of the
