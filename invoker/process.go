@@ -104,6 +104,7 @@ func (p *process) openPipes(bootstrap bool) (theirs [4]*os.File, err error) {
 	}
 	if bootstrap {
 		p.frames, p.writer = frame.NewReader(p.out), frame.NewWriter(p.in)
+		p.frames.MaxBody = int(p.v.opt.Limits.MaxResultBytes)
 	}
 	return theirs, nil
 }
