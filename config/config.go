@@ -34,9 +34,11 @@ type Config struct {
 	LocalCloud LocalCloud `yaml:"localcloud"`
 	OSS        OSS        `yaml:"oss"`
 	SLS        SLS        `yaml:"sls"`
+	Triggers   Triggers   `yaml:"triggers"`
 	RAM        RAM        `yaml:"ram"`
 	Limits     Limits     `yaml:"limits"`
 	Invoker    Invoker    `yaml:"invoker"`
+	Pool       Pool       `yaml:"pool"`
 	Sandbox    Sandbox    `yaml:"sandbox"`
 	Network    Network    `yaml:"network"`
 	// RuntimesDir is where `fcd runtimes install` keeps interpreters; "" = the folder runtimes in DataDir.
@@ -44,6 +46,7 @@ type Config struct {
 	Runtimes    map[string]Runtime `yaml:"runtimes"`
 	Errors      Errors             `yaml:"errors"`
 	Async       Async              `yaml:"async"`
+	DeadLetters DeadLetters        `yaml:"deadLetters"`
 	Timer       Timer              `yaml:"timer"`
 	Store       Store              `yaml:"store"`
 	Queue       Queue              `yaml:"queue"`
@@ -111,7 +114,10 @@ type OSS struct {
 	AccessKeyID          string `yaml:"accessKeyId"`
 	AccessKeySecret      string `yaml:"accessKeySecret"`
 	AllowOverlap         bool   `yaml:"allowOverlap"`
+	OverlapStatus        int    `yaml:"overlapStatus"`
 	MaxTriggersPerBucket int    `yaml:"maxTriggersPerBucket"`
+	Batch                bool   `yaml:"batch"`
+	ObjectMeta           bool   `yaml:"objectMeta"`
 }
 
 // SLS is the Log Service that function logs are shipped to.

@@ -34,7 +34,18 @@ func (c *Config) StoreOptions() sqlite.Options {
 		AllowNetworkFS: c.Store.AllowNetworkFS,
 		MaxMessages:    c.Queue.MaxMessages,
 		MaxBytes:       c.Queue.MaxBytes,
+		MinFreeBytes:   c.minFreeBytes(),
+		DeadFor:        c.DeadLetters.MaxAge,
+		MaxDead:        c.DeadLetters.Max,
+		MaxDeadBytes:   c.DeadLetters.MaxBytes,
 	}
+}
+
+func (c *Config) minFreeBytes() int64 {
+	if c.Queue.MinFreeBytes == 0 {
+		return -1 // there, 0 means the default
+	}
+	return c.Queue.MinFreeBytes
 }
 
 // FCLimits are the bounds of the API.
@@ -79,7 +90,7 @@ func (c *Config) APIOptions() api.Options {
 // SandboxOptions are those of the native driver.
 func (c *Config) SandboxOptions() native.Options {
 	o := native.Options{UIDFirst: int(c.Sandbox.UIDFirst), UIDLast: int(c.Sandbox.UIDLast), Pids: c.Sandbox.Pids,
-		TmpMB: c.Sandbox.TmpMB, HostNetwork: c.Network.Mode == "host", NATRequired: c.Network.Mode == "nat"}
+		TmpMB: c.Sandbox.TmpMB, OpenFiles: c.Sandbox.OpenFiles, HostNetwork: c.Network.Mode == "host", NATRequired: c.Network.Mode == "nat"}
 	if c.Network.Mode == "auto" || c.Network.Mode == "nat" {
 		o.NAT = c.natOptions()
 	}
@@ -158,8 +169,15 @@ func (c *Config) InvokerOptions() invoker.Options {
 		MaxMemoryMB:         c.Invoker.MaxMemoryMB,
 		MaxWaiting:          c.Invoker.QueuePerFunction,
 		MaxWait:             c.Invoker.QueueWait,
+		LowMemoryMB:         c.Invoker.LowMemoryMB,
 		IdleTimeout:         c.Invoker.IdleTimeout,
+		PoolSizes:           c.Pool.Sizes,
+		PoolMax:             c.Pool.max(),
 		CustomStartTimeout:  c.Invoker.CustomStart,
+		FreezeAfter:         c.Invoker.FreezeAfter,
+		KillGrace:           c.Invoker.KillGrace,
+		IgnorePromises:      c.Invoker.NodePromises == "ignore",
+		MaxRecordBytes:      c.Logs.RecordBytes,
 		CPUShare:            c.Sandbox.CPU == "share",
 		Pids:                c.Sandbox.Pids,
 		TmpMB:               c.Sandbox.TmpMB,
@@ -168,11 +186,19 @@ func (c *Config) InvokerOptions() invoker.Options {
 	}
 }
 
+// max is what the invoker's options call it: there, 0 is the default.
+func (p Pool) max() int {
+	if p.Max == 0 {
+		return -1
+	}
+	return p.Max
+}
+
 // LocalOSSOptions are those of the embedded object storage.
 func (c *Config) LocalOSSOptions() oss.Options {
 	o := c.LocalCloud.OSS
 	return oss.Options{Dir: filepath.Join(c.DataDir, "localcloud", "oss"), Region: c.Region, MaxTotal: o.MaxTotalBytes,
-		UploadTTL: o.UploadTTL, Endpoints: []string{"oss.fcd.local"}}
+		UploadTTL: o.UploadTTL, Endpoints: []string{"oss.fcd.local"}, EventMeta: c.OSS.ObjectMeta}
 }
 
 // SpoolOptions are those of the disk in front of the logstore.
@@ -185,7 +211,7 @@ func (c *Config) SpoolOptions() spool.Options {
 func (c *Config) AsyncOptions() async.Options {
 	a := c.Async
 	o := async.Options{Concurrency: a.Concurrency, FunctionConcurrency: a.ConcurrencyPerFunction, Retries: a.MaxRetries,
-		Backoff: a.RetryBase, MaxBackoff: a.BackoffMax}
+		Backoff: a.RetryBase, MaxBackoff: a.BackoffMax, MaxAge: a.MaxAge, MaxPayloadBytes: c.Limits.AsyncBodyBytes}
 	if a.MaxRetries == 0 {
 		o.Retries = -1 // there, 0 means the default
 	}
@@ -221,7 +247,8 @@ func (c *Config) ShipperOptions() logsink.Options {
 // OSSTriggerOptions are the rules of oss triggers.
 func (c *Config) OSSTriggerOptions(account string) triggeross.Options {
 	return triggeross.Options{Region: c.Region, Account: account, AllowOverlap: c.OSS.AllowOverlap,
-		MaxTriggersPerBucket: c.OSS.MaxTriggersPerBucket}
+		OverlapStatus: c.OSS.OverlapStatus, MaxTriggersPerBucket: c.OSS.MaxTriggersPerBucket,
+		ObjectMeta: c.OSS.ObjectMeta, Batch: c.OSS.Batch}
 }
 
 // TimerTriggerOptions are the rules of timer triggers.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"fcd/fc"
 	"fcd/invoker/sandbox/nat"
 )
 
@@ -30,6 +31,7 @@ func (c *Config) Validate() error {
 		"given together with accessKeySecret")
 	c.validateListeners(v)
 	c.validateCloud(v)
+	c.validateTriggers(v)
 	c.validateExecution(v)
 	c.validateState(v)
 	return v.err()
@@ -49,6 +51,8 @@ func (c *Config) validateCloud(v *violations) {
 	v.url("sls.endpoint", c.SLS.Endpoint)
 	v.check(c.OSS.Endpoint != "" || c.LocalCloud.OSS.Enabled || c.OSS.AccessKeyID == "", "oss.endpoint", "", "given where localcloud.oss is off")
 	v.oneOf("oss.authVersion", c.OSS.AuthVersion, "v1", "v2", "v4")
+	v.check(c.OSS.OverlapStatus == 400 || c.OSS.OverlapStatus == 409, "oss.overlapStatus", c.OSS.OverlapStatus, "400 or 409")
+	v.check(c.OSS.MaxTriggersPerBucket >= 0, "oss.maxTriggersPerBucket", c.OSS.MaxTriggersPerBucket, "0 or more")
 	v.oneOf("sls.authVersion", c.SLS.AuthVersion, "v1", "v4")
 	v.oneOf("sls.topicStyle", c.SLS.TopicStyle, "service", "fclogs")
 	v.positive("sls.requestTimeout", c.SLS.RequestTimeout)
@@ -81,9 +85,20 @@ func (c *Config) validateExecution(v *violations) {
 	v.positive("invoker.queueWait", c.Invoker.QueueWait)
 	v.positive("invoker.idleTimeout", c.Invoker.IdleTimeout)
 	v.positive("invoker.customStart", c.Invoker.CustomStart)
+	v.positive("invoker.freezeAfter", c.Invoker.FreezeAfter)
+	v.positive("invoker.killGrace", c.Invoker.KillGrace)
+	v.oneOf("invoker.nodePromises", c.Invoker.NodePromises, "settle", "ignore")
+	v.check(c.Invoker.LowMemoryMB >= 0, "invoker.lowMemoryMB", c.Invoker.LowMemoryMB, "0 or more")
+	v.check(c.Pool.Max >= 0, "pool.max", c.Pool.Max, "0 or more")
+	for name, n := range c.Pool.Sizes {
+		v.check(slices.Contains(fc.Runtimes(), name), "pool", name, "max or the name of a runtime")
+		v.check(n >= 0, "pool."+name, n, "0 or more")
+	}
 	v.oneOf("sandbox.driver", c.Sandbox.Driver, "native", "oci", "process")
 	v.check(c.Sandbox.OCI.Command != "", "sandbox.oci.command", "", "a program")
 	c.validateNetwork(v)
+	v.check(c.Sandbox.OpenFiles >= 64 && c.Sandbox.OpenFiles <= 100_000, "sandbox.openFiles", c.Sandbox.OpenFiles, "64 to 100000")
+	v.check(c.Logs.RecordBytes >= 1<<10 && c.Logs.RecordBytes <= 512<<10, "logs.recordBytes", c.Logs.RecordBytes, "1024 to 524288")
 	v.oneOf("sandbox.cpu", c.Sandbox.CPU, "share", "off")
 	v.check(c.Sandbox.UIDFirst > 0 && c.Sandbox.UIDLast >= c.Sandbox.UIDFirst, "sandbox.uidLast", c.Sandbox.UIDLast, "at least uidFirst, which is above 0")
 	v.oneOf("errors.uncaught", c.Errors.Uncaught, "detail", "exited")
@@ -91,6 +106,9 @@ func (c *Config) validateExecution(v *violations) {
 	v.positive("async.retryBase", c.Async.RetryBase)
 	v.positive("async.backoffMax", c.Async.BackoffMax)
 	v.positive("async.maxAge", c.Async.MaxAge)
+	v.url("async.mns.endpoint", c.Async.MNS.Endpoint)
+	v.check((c.Async.MNS.AccessKeyID == "") == (c.Async.MNS.AccessKeySecret == ""), "async.mns.accessKeyId", c.Async.MNS.AccessKeyID,
+		"given together with accessKeySecret")
 	v.check(c.Timer.MinEvery >= time.Second, "timer.minEvery", c.Timer.MinEvery, "at least 1s")
 	v.oneOf("timer.dowBase", c.Timer.DowBase, "mon1", "sun1")
 	v.oneOf("timer.misfire", c.Timer.Misfire, "skip", "once")
@@ -121,6 +139,10 @@ func (c *Config) validateNetwork(v *violations) {
 func (c *Config) validateState(v *violations) {
 	v.check(c.Queue.MaxMessages > 0, "queue.maxMessages", c.Queue.MaxMessages, "above 0")
 	v.check(c.Queue.MaxBytes > 0, "queue.maxBytes", c.Queue.MaxBytes, "above 0")
+	v.check(c.Queue.MinFreeBytes >= 0, "queue.minFreeBytes", c.Queue.MinFreeBytes, "0 or above")
+	v.positive("deadLetters.maxAge", c.DeadLetters.MaxAge)
+	v.check(c.DeadLetters.Max > 0, "deadLetters.max", c.DeadLetters.Max, "above 0")
+	v.check(c.DeadLetters.MaxBytes > 0, "deadLetters.maxBytes", c.DeadLetters.MaxBytes, "above 0")
 	v.oneOf("logs.levelStyle", c.Logs.LevelStyle, "plain", "bracket")
 	v.oneOf("logs.spool.onFull", c.Logs.Spool.OnFull, "drop", "block")
 	v.check(c.Logs.Spool.MaxBytes >= 16<<20, "logs.spool.maxBytes", c.Logs.Spool.MaxBytes, "at least 16777216 (two segments)")

@@ -18,6 +18,7 @@ import (
 
 	"fcd/cmd/fcd/daemon"
 	"fcd/config"
+	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/native"
 )
 
@@ -92,7 +93,8 @@ func examineSandbox(c *config.Config) []finding {
 	if caps.Rootless {
 		how = "works, as an ordinary user"
 	}
-	all := []finding{{what, findingOK, how}}
+	all := []finding{{what, findingOK, how}, examinePool(c, caps)}
+	delete(caps.Missing, "Claim")
 	if caps.Shared {
 		all[0].State, all[0].Detail = findingWarn, how+", and contains functions weakly: for one's own code only"
 	}
@@ -100,6 +102,19 @@ func examineSandbox(c *config.Config) []finding {
 		all = append(all, finding{"sandbox " + what, findingWarn, caps.Missing[what]})
 	}
 	return all
+}
+
+// examinePool tells whether interpreters can wait for functions. The probe has tried it on a real sandbox.
+func examinePool(c *config.Config, caps sandbox.Caps) finding {
+	const what = "warm pool"
+	switch {
+	case c.Pool.Max == 0:
+		return finding{what, findingOK, "off by configuration (pool.max): each function's first call starts an interpreter"}
+	case !caps.Claim:
+		return finding{what, findingWarn, "each function's first call starts an interpreter, as a running sandbox cannot be given code: " +
+			caps.Missing["Claim"]}
+	}
+	return finding{what, findingOK, "first calls claim a sandbox whose interpreter runs already"}
 }
 
 func examineRuntimes(c *config.Config) []finding {

@@ -124,6 +124,12 @@ type Limiter interface {
 	SetLimits(Limits) error
 }
 
+// Ender is an Instance that tells of its end, so that nobody needs to wait for it. f gets what Wait returns; it is called
+// once, on a goroutine that it may keep, at once if the instance has ended already.
+type Ender interface {
+	OnEnd(f func(Exit))
+}
+
 // Freezer is an Instance that can be stopped and continued whole.
 type Freezer interface {
 	Freeze() error

@@ -14,7 +14,11 @@ import (
 	"fcd/logsink/sls"
 	"fcd/logsink/spool"
 	"fcd/triggers"
+	"fcd/triggers/cdn"
+	"fcd/triggers/eventbridge"
+	"fcd/triggers/mnstopic"
 	triggeross "fcd/triggers/oss"
+	"fcd/triggers/tablestore"
 	"fcd/triggers/timer"
 )
 
@@ -107,6 +111,10 @@ func (d *Daemon) openTriggers(context.Context) error {
 	list := append(triggers.StoredKinds(region, account),
 		triggeross.Kind(d.cfg.OSSTriggerOptions(account)),
 		timer.Kind(d.cfg.TimerTriggerOptions()),
+		mnstopic.Kind(region, account),
+		cdn.Kind(account),
+		tablestore.Kind(region, account),
+		eventbridge.Kind(region, account),
 	)
 	var err error
 	if d.kinds, err = triggers.NewKinds(list...); err != nil {
@@ -118,6 +126,7 @@ func (d *Daemon) openTriggers(context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.history = &triggers.History{Record: d.store, Triggers: d.catalog, Bridge: bridge}
 	d.manager, err = triggers.NewManager(triggers.ManagerOptions{Kinds: d.kinds, Bridge: bridge, Watch: d.catalog,
 		Checkpoints: d.store, Region: region, Account: account, Log: d.log.Named("triggers"), Registerer: d.metrics})
 	return err
@@ -132,6 +141,9 @@ func (d *Daemon) openObjectStorage(context.Context) error {
 	o := d.cfg.LocalOSSOptions()
 	o.Keys, o.Policy, o.AccountID = d.ram, d.ram, d.account.ID
 	o.Events = d.manager.Source(fc.TriggerOSS).(localoss.Events)
+	if d.cfg.OSS.Batch {
+		o.EventsTogether = triggeross.MaxBatch
+	}
 	o.NamesChanged = d.writeHosts
 	o.Failed = d.fail
 	o.Log, o.Registerer = d.log.Named("localcloud.oss"), d.metrics
@@ -150,6 +162,15 @@ func (d *Daemon) openObjectStorage(context.Context) error {
 
 // codeObjects reads code packages from object storage, the configured one or the embedded one. nil if there is neither.
 func (d *Daemon) codeObjects() (*objects, error) {
+	client, err := d.ossClient()
+	if client == nil {
+		return nil, err
+	}
+	return &objects{client}, nil
+}
+
+// ossClient speaks to the configured object storage or the embedded one. nil if there is neither.
+func (d *Daemon) ossClient() (*oss.Client, error) {
 	c := d.cfg.OSS
 	endpoint, keys := c.Endpoint, config.Account{AccessKeyID: c.AccessKeyID, AccessKeySecret: c.AccessKeySecret}
 	if endpoint == "" {
@@ -165,10 +186,6 @@ func (d *Daemon) codeObjects() (*objects, error) {
 	if region == "" {
 		region = d.cfg.Region
 	}
-	client, err := oss.New(endpoint, keys.AccessKeyID, keys.AccessKeySecret, oss.AuthVersion(oss.AuthVersionType(c.AuthVersion)),
+	return oss.New(endpoint, keys.AccessKeyID, keys.AccessKeySecret, oss.AuthVersion(oss.AuthVersionType(c.AuthVersion)),
 		oss.Region(region))
-	if err != nil {
-		return nil, err
-	}
-	return &objects{client}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -63,13 +64,19 @@ type Daemon struct {
 	runtimes *runtimes.Table
 	invoker  *invoker.Invoker
 	async    *async.Dispatcher
-	kinds    *triggers.Kinds
-	manager  *triggers.Manager
-	localOSS *localoss.Server
-	hosts    *hosts
+	// destinations are told of the ends of asynchronous invocations.
+	destinations destinations
+	kinds        *triggers.Kinds
+	manager      *triggers.Manager
+	history      *triggers.History
+	localOSS     *localoss.Server
+	hosts        *hosts
 
-	apiServer, ossServer, slsServer, adminServer *server
+	ways []wayIn
 
+	apiServer, ossServer, slsServer, adminServer, pushServer *server
+
+	loaded atomic.Bool // the catalog has read all records; what it tells of now is new
 	tasks  map[string]*task
 	failed chan error    // what ended a task that should have gone on
 	hurry  chan struct{} // closed by Hurry
@@ -104,8 +111,9 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 		{"log shipping", d.openLogs},
 		{"execution", d.openExecution},
 		{"triggers", d.openTriggers},
-		{"records", func(ctx context.Context) error { return d.catalog.Load(ctx) }},
+		{"records", d.loadRecords},
 		{"object storage", d.openObjectStorage},
+		{"ways in for events", d.openWays},
 		{"listeners", d.openListeners},
 	} {
 		if err := step.open(ctx); err != nil {
@@ -115,12 +123,19 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 	return d, nil
 }
 
+func (d *Daemon) loadRecords(ctx context.Context) error {
+	err := d.catalog.Load(ctx)
+	d.loaded.Store(true)
+	return err
+}
+
 // Endpoint is how to reach the daemon, as endpoint.json says.
 func (d *Daemon) Endpoint() Endpoint {
 	return Endpoint{
 		AccountID: d.account.ID, Region: d.cfg.Region,
 		AccessKeyID: d.account.AccessKeyID, AccessKeySecret: d.account.AccessKeySecret,
 		API: d.apiServer.url(), OSS: d.ossServer.url(), SLS: d.slsServer.url(), Admin: d.adminServer.url(),
+		Push: d.pushServer.url(),
 	}
 }
 

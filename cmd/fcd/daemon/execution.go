@@ -14,6 +14,7 @@ import (
 	"fcd/invoker"
 	"fcd/invoker/async"
 	"fcd/invoker/runtimes"
+	"fcd/store/catalog"
 )
 
 // openExecution opens what runs functions: sandboxes, interpreters, instances, and the dispatcher of the queue.
@@ -34,9 +35,18 @@ func (d *Daemon) openExecution(context.Context) error {
 		return err
 	}
 	d.onClose("invoker", func() error { return d.invoker.Close(cancelled()) })
-	d.catalog.Watch(d.invoker.Changed)
+	d.catalog.Watch(d.functionChanged)
 	d.async, err = async.New(d.asyncOptions())
 	return err
+}
+
+// functionChanged tells the invoker of every record, and of a function that was made while the daemon runs: its first call
+// may be near.
+func (d *Daemon) functionChanged(key string) {
+	d.invoker.Changed(key)
+	if ref, ok := catalog.FunctionOf(key); ok && d.loaded.Load() {
+		d.invoker.Expect(ref)
+	}
 }
 
 // openSandbox opens the driver under a name of its own for the data directory, so that it finds what an earlier life of
@@ -68,6 +78,7 @@ func (d *Daemon) invokerOptions() invoker.Options {
 func (d *Daemon) asyncOptions() async.Options {
 	o := d.cfg.AsyncOptions()
 	o.Queue, o.Store, o.Invoker, o.LogSync = d.store, d.store, d.invoker, d.shipper
+	o.Configs, o.Deliverer, o.Region, o.Account = d.catalog, &d.destinations, d.cfg.Region, d.account.ID
 	o.Log, o.Registerer = d.log.Named("async"), d.metrics
 	return o
 }

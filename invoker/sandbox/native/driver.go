@@ -81,6 +81,7 @@ type Driver struct {
 	noNAT   string
 	starter *starter     // nil unless limits are weak
 	watch   *watch.Watch // nil unless limits are weak
+	reaper  *reaper
 	metrics metrics
 
 	closing  chan struct{}  // closed by Close: starts under way give up
@@ -112,7 +113,12 @@ func New(opts Options) (*Driver, error) {
 	if err := d.openCgroups(); err != nil {
 		return nil, err
 	}
+	if d.reaper, err = newReaper(); err != nil {
+		d.cgroups.Remove()
+		return nil, err
+	}
 	if err := d.openNetwork(); err != nil {
+		d.reaper.close()
 		d.cgroups.Remove()
 		return nil, err
 	}
@@ -229,6 +235,7 @@ func (d *Driver) Close() error {
 		d.starter.close()
 		d.watch.Close()
 	}
+	d.reaper.close()
 	d.cgroups.Remove()
 	if d.router != nil {
 		errs = append(errs, d.router.Close())

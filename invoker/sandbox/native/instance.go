@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/cgroup"
 	"fcd/invoker/sandbox/nat"
@@ -26,6 +28,7 @@ type Instance struct {
 	cgroup  *cgroup.Group // nil where limits are weak
 
 	proc     *os.Process // set by fork; nil if that never happened
+	pidfd    int         // of proc, for the reaper
 	mnt, net *os.File    // namespaces of pid 1
 	link     *nat.Link   // to the outside; nil without NAT
 	oom      atomic.Bool // the memory limit was hit
@@ -39,9 +42,11 @@ type Instance struct {
 	killErr  error
 	final    sandbox.Usage
 
-	mu      sync.Mutex // guards claimed, events and gone, and cgroup against its removal
+	mu      sync.Mutex // guards claimed, events, deaf, onEnd and gone, and cgroup against its removal
 	claimed bool
 	events  *os.File // of the v1 memory limit
+	deaf    func()   // ends the watch over events
+	onEnd   []func(sandbox.Exit)
 	gone    bool
 }
 
@@ -51,6 +56,7 @@ var (
 	_ sandbox.Dialer   = (*Instance)(nil)
 	_ sandbox.Freezer  = (*Instance)(nil)
 	_ sandbox.Limiter  = (*Instance)(nil)
+	_ sandbox.Ender    = (*Instance)(nil)
 )
 
 // errGone is about an instance that was killed.
@@ -58,7 +64,18 @@ var errGone = errors.New("the instance is gone")
 
 func (i *Instance) hold(p *os.Process, mnt, net *os.File) { i.proc, i.mnt, i.net = p, mnt, net }
 
-// reap waits for the end of pid 1. The kernel lets it end only after everything else in its pid namespace has.
+// awaitEnd has the end of pid 1 seen to when it comes.
+func (i *Instance) awaitEnd() {
+	if i.pidfd < 0 {
+		go i.reap()
+		return
+	}
+	if _, err := i.driver.reaper.once(i.pidfd, func() { go i.reap() }); err != nil {
+		go i.reap()
+	}
+}
+
+// reap takes in the end of pid 1. The kernel lets it end only after everything else in its pid namespace has.
 func (i *Instance) reap() {
 	state, err := i.proc.Wait()
 	if err == nil {
@@ -74,7 +91,29 @@ func (i *Instance) reap() {
 	if i.exit.OOM {
 		i.driver.metrics.oomKills.Inc()
 	}
+	if i.pidfd >= 0 {
+		unix.Close(i.pidfd)
+	}
 	close(i.ended)
+	i.mu.Lock()
+	told := i.onEnd
+	i.onEnd = nil
+	i.mu.Unlock()
+	for _, f := range told {
+		f(i.exit)
+	}
+}
+
+// OnEnd has f called when pid 1, and with it the whole tree, has ended.
+func (i *Instance) OnEnd(f func(sandbox.Exit)) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	select {
+	case <-i.ended:
+		go f(i.exit)
+	default:
+		i.onEnd = append(i.onEnd, f)
+	}
 }
 
 func (i *Instance) wasOOM() bool {
@@ -125,6 +164,9 @@ func (i *Instance) release() error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.gone = true
+	if i.deaf != nil {
+		i.deaf()
+	}
 	for _, f := range []*os.File{i.events, i.mnt, i.net} {
 		if f != nil {
 			f.Close()

@@ -171,6 +171,7 @@ func (i *Instance) sysProcAttr() *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWNET,
 		Setsid:     true,
+		PidFD:      &i.pidfd,
 	}
 	if i.onHost {
 		a.Cloneflags &^= unix.CLONE_NEWNET
@@ -202,7 +203,7 @@ func (i *Instance) fork(argv []string, attr *os.ProcAttr) error {
 	mnt, err1 := os.Open(procPath(p.Pid, "ns/mnt"))
 	net, err2 := os.Open(procPath(p.Pid, "ns/net"))
 	i.hold(p, mnt, net)
-	go i.reap()
+	i.awaitEnd()
 	return errors.Join(err1, err2)
 }
 

@@ -39,19 +39,24 @@ func (i *Instance) watchMemory(plan *inside.Plan) error {
 	if err != nil || events == nil {
 		return err
 	}
+	raw, err := events.SyscallConn()
+	if err != nil {
+		return errors.Join(err, events.Close())
+	}
+	var deaf func()
+	cerr := raw.Control(func(fd uintptr) { deaf, err = i.driver.reaper.once(int(fd), i.hitLimit) })
+	if err := errors.Join(cerr, err); err != nil {
+		return errors.Join(err, events.Close())
+	}
 	i.mu.Lock()
-	i.events = events
-	i.mu.Unlock()
-	go i.followOOM(events)
+	defer i.mu.Unlock()
+	i.events, i.deaf = events, deaf
 	return nil
 }
 
-// followOOM ends the instance at the first event. The removal of the cgroup is an event too, but then it has ended.
-func (i *Instance) followOOM(events *os.File) {
-	var count [8]byte
-	if _, err := events.Read(count[:]); err != nil {
-		return
-	}
+// hitLimit ends the instance at the first event of its memory limit. The removal of the cgroup is an event too, but then
+// it has ended.
+func (i *Instance) hitLimit() {
 	select {
 	case <-i.ended:
 	default:
