@@ -29,6 +29,9 @@ type Events interface {
 // extensions are fcd's own operations.
 var extensions = [...]operation{
 	{"PutEvents", http.MethodPost, segments("events", aType), (*API).putEvents},
+	{"ListEvents", http.MethodGet, segments("events"), (*API).listEvents},
+	{"GetEvent", http.MethodGet, segments("events", anEvent), (*API).getEvent},
+	{"ReplayEvent", http.MethodPost, segments("events", anEvent, "replay"), (*API).replayEvent},
 }
 
 // putEvents hands the events of the body to the triggers of their sources, and answers when they are safe.

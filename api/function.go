@@ -33,6 +33,7 @@ type functionBody struct {
 	InstanceType          *string            `json:"instanceType"`
 	CAPort                *int               `json:"caPort"`
 	CustomRuntimeConfig   *customRuntimeBody `json:"customRuntimeConfig"`
+	Lifecycle             *lifecycleBody     `json:"instanceLifecycleConfig"`
 	Code                  *codeBody          `json:"code"`
 }
 
@@ -53,6 +54,9 @@ func (b *functionBody) apply(f *fc.Function) {
 	set(&f.CAPort, b.CAPort)
 	if b.CustomRuntimeConfig != nil {
 		b.CustomRuntimeConfig.apply(f)
+	}
+	if b.Lifecycle != nil {
+		b.Lifecycle.apply(f)
 	}
 }
 
@@ -84,6 +88,7 @@ type functionView struct {
 	// CAPort is that of every custom function, and what was sent for others.
 	CAPort              int                     `json:"caPort,omitempty"`
 	CustomRuntimeConfig *fc.CustomRuntimeConfig `json:"customRuntimeConfig,omitempty"`
+	Lifecycle           *fc.LifecycleConfig     `json:"instanceLifecycleConfig,omitempty"`
 	CodeSize            int64                   `json:"codeSize"`
 	CodeChecksum        string                  `json:"codeChecksum"`
 	CreatedTime         string                  `json:"createdTime"`
@@ -97,7 +102,7 @@ func viewFunction(f *fc.Function) functionView {
 		Initializer: f.Initializer, InitializationTimeout: f.InitializationTimeoutSeconds,
 		EnvironmentVariables: f.EnvironmentVariables,
 		InstanceConcurrency:  f.InstanceConcurrency, InstanceType: f.InstanceType,
-		CAPort: f.CAPort, CustomRuntimeConfig: f.CustomRuntimeConfig,
+		CAPort: f.CAPort, CustomRuntimeConfig: f.CustomRuntimeConfig, Lifecycle: f.InstanceLifecycleConfig,
 		CodeSize: f.CodeSize, CodeChecksum: f.CodeChecksum,
 		CreatedTime: fc.FormatTime(f.CreatedTime), LastModifiedTime: fc.FormatTime(f.LastModifiedTime),
 	}
@@ -140,7 +145,7 @@ func (a *API) createFunction(c *call) (answer, error) {
 	if err := a.free(c.Context(), f); err != nil {
 		return answer{}, err
 	}
-	if err := a.takeCode(c, body.Code, f); err != nil {
+	if err := a.takeCode(c, body.Code, f, ""); err != nil {
 		return answer{}, err
 	}
 	f.CreatedTime = a.now()
@@ -183,12 +188,13 @@ func (a *API) updateFunction(c *call) (answer, error) {
 		return answer{}, err
 	}
 	defer release()
-	if err := a.checkFunctionUpdate(c, &body); err != nil {
+	before, err := a.checkFunctionUpdate(c, &body)
+	if err != nil {
 		return answer{}, err
 	}
 	code := &fc.Function{}
 	if body.Code.given() {
-		if err := a.takeCode(c, body.Code, code); err != nil {
+		if err := a.takeCode(c, body.Code, code, before.CodeSHA256); err != nil {
 			return answer{}, err
 		}
 	}
@@ -217,22 +223,23 @@ func (a *API) updateFunction(c *call) (answer, error) {
 	return resource(viewFunction(f), fc.ETag(key, int64(done.Revs[0])))
 }
 
-// checkFunctionUpdate refuses an update for what it holds, then for what it meets, before its code is fetched.
-func (a *API) checkFunctionUpdate(c *call, body *functionBody) error {
+// checkFunctionUpdate refuses an update for what it holds, then for what it meets, before its code is fetched. It returns
+// the function as it is.
+func (a *API) checkFunctionUpdate(c *call, body *functionBody) (*fc.Function, error) {
 	if err := sameName("FunctionName", body.FunctionName, c.params.function); err != nil {
-		return err
+		return nil, err
 	}
 	probe := newFunction(c.params.service, c.params.function)
 	probe.Runtime, probe.Handler = fc.Runtimes()[0], "index.handler"
 	body.apply(probe)
 	if err := probe.Validate(a.o.Limits); err != nil {
-		return err
+		return nil, err
 	}
 	if err := body.Code.validate(false); err != nil {
-		return err
+		return nil, err
 	}
-	_, _, err := a.matchingFunction(c.Context(), c)
-	return err
+	f, _, err := a.matchingFunction(c.Context(), c)
+	return f, err
 }
 
 // matchingFunction reads the function of the path and compares If-Match with it.

@@ -33,6 +33,7 @@ const (
 	aFunction  = "{function}"
 	aTrigger   = "{trigger}"
 	aType      = "{type}" // of trigger
+	anEvent    = "{event}"
 )
 
 // operations is the whole interface, in the guide's order.
@@ -68,7 +69,7 @@ var operations = [...]operation{
 func segments(s ...string) []string { return s }
 
 // params are the names in a path.
-type params struct{ service, qualifier, function, trigger, kind string }
+type params struct{ service, qualifier, function, trigger, kind, event string }
 
 func (p params) ref() fc.FunctionRef {
 	return fc.FunctionRef{Service: p.service, Qualifier: p.qualifier, Function: p.function}
@@ -141,6 +142,8 @@ func (p *params) read(pattern, path []string) error {
 			err = fc.ValidateName("TriggerName", s, fc.MaxNameLength)
 		case aType:
 			p.kind = s
+		case anEvent:
+			p.event = s
 		}
 		if err != nil {
 			return err

@@ -25,16 +25,44 @@ type Invoker struct {
 	QueueWait               time.Duration `yaml:"queueWait"`
 	IdleTimeout             time.Duration `yaml:"idleTimeout"`
 	CustomStart             time.Duration `yaml:"customStart"`
+	FreezeAfter             time.Duration `yaml:"freezeAfter"`
+	KillGrace               time.Duration `yaml:"killGrace"`
+	NodePromises            string        `yaml:"nodePromises"`
+	LowMemoryMB             int           `yaml:"lowMemoryMB"`
+}
+
+// Pool is the generic instances that wait for functions.
+type Pool struct {
+	Max   int            `yaml:"max"`
+	Sizes map[string]int `yaml:",inline"` // by runtime
 }
 
 // Sandbox is how functions are contained.
 type Sandbox struct {
-	Driver   string `yaml:"driver"`
-	CPU      string `yaml:"cpu"`
-	Pids     int    `yaml:"pids"`
-	TmpMB    int    `yaml:"tmpMB"`
-	UIDFirst uint32 `yaml:"uidFirst"`
-	UIDLast  uint32 `yaml:"uidLast"`
+	Driver    string `yaml:"driver"`
+	OCI       OCI    `yaml:"oci"`
+	CPU       string `yaml:"cpu"`
+	Pids      int    `yaml:"pids"`
+	TmpMB     int    `yaml:"tmpMB"`
+	OpenFiles int    `yaml:"openFiles"`
+	UIDFirst  uint32 `yaml:"uidFirst"`
+	UIDLast   uint32 `yaml:"uidLast"`
+}
+
+// OCI is the external runtime of the driver oci.
+type OCI struct {
+	Command string   `yaml:"command"`
+	Args    []string `yaml:"args"`
+}
+
+// Network is what functions of services with internetAccess see of it.
+type Network struct {
+	Mode             string   `yaml:"mode"`
+	Subnet           string   `yaml:"subnet"`
+	Allow            []string `yaml:"allow"`
+	Deny             []string `yaml:"deny"`
+	Resolvers        []string `yaml:"resolvers"`
+	EnableForwarding bool     `yaml:"enableForwarding"`
 }
 
 // Runtime overrides one row of the runtime table.

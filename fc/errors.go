@@ -22,6 +22,7 @@ const (
 	ServiceNotFound       Code = "ServiceNotFound"
 	FunctionNotFound      Code = "FunctionNotFound"
 	TriggerNotFound       Code = "TriggerNotFound"
+	EventNotFound         Code = "EventNotFound"
 	VersionNotFound       Code = "VersionNotFound"
 	AliasNotFound         Code = "AliasNotFound"
 	ServiceAlreadyExists  Code = "ServiceAlreadyExists"
@@ -48,6 +49,7 @@ var statusOf = map[Code]int{
 	ServiceNotFound:       http.StatusNotFound,
 	FunctionNotFound:      http.StatusNotFound,
 	TriggerNotFound:       http.StatusNotFound,
+	EventNotFound:         http.StatusNotFound,
 	VersionNotFound:       http.StatusNotFound,
 	AliasNotFound:         http.StatusNotFound,
 	ServiceAlreadyExists:  http.StatusConflict,

@@ -9,7 +9,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
-	"golang.org/x/sys/unix"
 
 	"fcd/fc"
 	"fcd/invoker/runtimes"
@@ -63,7 +62,8 @@ type Options struct {
 	LogAll            bool   // Logs gets the lines of services without a logstore too
 	Debug             *Debug // nil: nothing is debugged
 
-	// Network is what functions of services with internetAccess see; those of others see nothing. Default NetNone.
+	// Network is what functions of services with internetAccess see; those of others see nothing, as do all where the
+	// driver cannot do NetNAT (Caps). Default NetNone.
 	Network sandbox.NetMode
 
 	FunctionConcurrency int           // instances of one function at a time; 100
@@ -73,12 +73,26 @@ type Options struct {
 	MaxWait             time.Duration // how long they wait; 10 s
 	Patience            time.Duration // how long a call hopes for a busy instance before another is started; 2 ms
 
+	// PoolSizes are how many generic instances, interpreters that wait for a function, there are of each runtime in use, by
+	// its name. Default: what the runtime says, 2 of Node and Python, 1 of Java for each memory size in use. 0: none.
+	PoolSizes map[string]int
+	// PoolMax is how many there may be of one kind where many functions are called for the first time; 8. Below 0: there are
+	// none at all.
+	PoolMax int
+
+	// LowMemoryMB is how much memory of the machine idle instances leave available: below, those used the longest time ago
+	// are retired. Default 1/32 of all.
+	LowMemoryMB int
+	AvailableMB func() int // what is available; MemAvailable of /proc/meminfo
+
 	IdleTimeout  time.Duration // an instance idle for so long is retired; 5 min
 	StartTimeout time.Duration // from the start of an interpreter to its readiness; 30 s
 	// CustomStartTimeout is the time that a program of the runtime custom has until it listens; 120 s.
 	CustomStartTimeout time.Duration
-	KillGrace          time.Duration // between SIGTERM and SIGKILL after a timeout; 300 ms
-	StopGrace          time.Duration // for the end of an instance whose input was closed; 500 ms
+	// FreezeAfter is how long an instance has been idle when its PreFreeze hook runs; 1 s.
+	FreezeAfter time.Duration
+	KillGrace   time.Duration // between SIGTERM and SIGKILL after a timeout; 300 ms
+	StopGrace   time.Duration // for the end of an instance whose input was closed; 500 ms
 
 	CPUShare       bool // bound the processor share of an instance by its memory size, a core at 1024 MB
 	Pids           int  // processes and threads of an instance; 0 = the driver's default
@@ -119,8 +133,14 @@ func (o *Options) setDefaults() error {
 	o.MaxWaiting = cmp.Or(o.MaxWaiting, 256)
 	o.MaxWait = cmp.Or(o.MaxWait, 10*time.Second)
 	o.Patience = cmp.Or(o.Patience, 2*time.Millisecond)
+	o.PoolMax = cmp.Or(o.PoolMax, 8)
+	o.LowMemoryMB = cmp.Or(o.LowMemoryMB, machineMemoryMB()/32)
+	if o.AvailableMB == nil {
+		o.AvailableMB = availableMB
+	}
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, 5*time.Minute)
 	o.StartTimeout = cmp.Or(o.StartTimeout, 30*time.Second)
+	o.FreezeAfter = cmp.Or(o.FreezeAfter, time.Second)
 	o.CustomStartTimeout = cmp.Or(o.CustomStartTimeout, 120*time.Second)
 	o.KillGrace = cmp.Or(o.KillGrace, 300*time.Millisecond)
 	o.StopGrace = cmp.Or(o.StopGrace, 500*time.Millisecond)
@@ -136,12 +156,4 @@ func (o *Options) setDefaults() error {
 		o.Log = zap.NewNop()
 	}
 	return nil
-}
-
-func machineMemoryMB() int {
-	var info unix.Sysinfo_t
-	if err := unix.Sysinfo(&info); err != nil {
-		return 4096
-	}
-	return int(uint64(info.Totalram) * uint64(info.Unit) >> 20)
 }

@@ -62,6 +62,9 @@ func (i *instance) serve(ctx context.Context, call fc.Call, t *fc.Target) (fc.Re
 	}
 	out, err := i.runAll(call, t, keys, cold)
 	memory := i.memory()
+	if cold {
+		i.v.stock.answered()
+	}
 	var refusal *fc.Error
 	switch {
 	case errors.As(err, &refusal):
@@ -155,6 +158,9 @@ func (i *instance) run(r run) (outcome, error) {
 			limit = initWait
 		}
 		s.await(limit)
+	}
+	if s.ended != nil {
+		i.journal.handOver() // whoever waits for the end of the log will look for it
 	}
 	if r.tail != nil {
 		t := i.journal.takeTail(s)

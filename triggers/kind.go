@@ -41,6 +41,9 @@ type Kind struct {
 	SourceOf func(t *fc.Trigger, config json.RawMessage) string
 	// Conflict refuses t beside others, which are of the same source (or, for http, of the same function). nil: never.
 	Conflict func(t *fc.Trigger, others []*fc.Trigger) error
+	// Again is the payload of an event that was recorded, as t gets it when somebody has it delivered again; or why t does
+	// not want it: as a word and for people. nil for kinds whose triggers get what was recorded, if they wanted it before.
+	Again func(t *fc.Trigger, payload []byte) (again []byte, reason, detail string)
 	// New makes the kind's source. nil: triggers of the kind are stored and never fire.
 	New func(Env) (Source, error)
 }
@@ -80,8 +83,23 @@ type Event struct {
 	Source    SourceIdentity
 	Scheduled time.Time // of timers: the instant; else zero
 	Payload   []byte    // the invocation's event
+	// Subject says for people what happened to what, like "ObjectCreated:PutObject photos/a.jpg". "" is the instant of a
+	// Scheduled one.
+	Subject string
+	// Attempt is how often the event was given to Invoke before.
+	Attempt int
 	// KeepDenied keeps the payload of a denied event as a dead letter. For sources that cannot hold the event back.
 	KeepDenied bool
+	// Replayed marks an event that somebody has delivered again.
+	Replayed bool
+	replaces string // request id of the dead letter that such an event was; "" if it was none
+}
+
+func (e *Event) subject() string {
+	if e.Subject == "" && !e.Scheduled.IsZero() {
+		return e.Scheduled.UTC().Format(time.RFC3339)
+	}
+	return e.Subject
 }
 
 // Clock tells the time. nil means time.Now.

@@ -53,15 +53,10 @@ func (m *Manager) Receive(ctx context.Context, triggerType string, a fc.Arrival)
 func (m *Manager) KeepUndelivered(ctx context.Context, way, name, cause string, body []byte) error {
 	now := m.o.Clock()
 	origin := fc.FunctionRef{Service: "way:" + way, Function: name}.String()
-	msg := store.Msg{RequestID: fc.NewRequestID(), Fn: origin, Enqueued: now, Due: now.Add(neverDue), Payload: body}
+	msg := store.Msg{RequestID: fc.NewRequestID(), Fn: origin, Enqueued: now, Payload: body}
 	m.o.Log.Warn("a message became a dead letter", zap.String("origin", origin), zap.String("cause", cause), zap.String("requestId", msg.RequestID))
-	db := m.o.Bridge.o.Store
-	done, err := db.Apply(ctx, store.Batch{Enqueue: []store.Msg{msg}})
-	if err != nil {
-		return fmt.Errorf("keep a message of %s: %w", origin, err)
-	}
-	end := store.Outcome{ID: done.IDs[0], State: store.StateDead, Cause: cause, Keep: true}
-	if _, err := db.Apply(ctx, store.Batch{Done: []store.Outcome{end}}); err != nil {
+	dead := store.Ended{Msg: msg, State: store.StateDead, Cause: cause}
+	if _, err := m.o.Bridge.o.Store.Apply(ctx, store.Batch{Ended: []store.Ended{dead}}); err != nil {
 		return fmt.Errorf("keep a message of %s: %w", origin, err)
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 
 	"fcd/cmd/fcd/daemon"
 	"fcd/config"
+	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/native"
 )
 
@@ -50,8 +51,10 @@ daemon. Nothing is changed. The exit code is 1 if functions cannot run here.`,
 			if err != nil {
 				return err
 			}
-			if err := native.EnterRootless(); err != nil {
-				fmt.Fprintln(cmd.ErrOrStderr(), "fcd:", err) // the sandbox's finding says it again, with the rest
+			if c.Sandbox.Driver == "native" {
+				if err := native.EnterRootless(); err != nil {
+					fmt.Fprintln(cmd.ErrOrStderr(), "fcd:", err) // the sandbox's finding says it again, with the rest
+				}
 			}
 			return report(examine(cmd.Context(), c), output, cmd.OutOrStdout())
 		},
@@ -69,24 +72,49 @@ func examine(ctx context.Context, c *config.Config) []finding {
 }
 
 func examineSandbox(c *config.Config) []finding {
-	driver, err := native.New(c.SandboxOptions())
+	what := "sandbox " + c.Sandbox.Driver
+	dir, err := os.MkdirTemp("", "fcd-doctor")
 	if err != nil {
-		return []finding{{"sandbox native", findingFail, err.Error()}}
+		return []finding{{what, findingFail, err.Error()}}
+	}
+	defer os.RemoveAll(dir)
+	trial := *c
+	trial.DataDir = dir // a daemon may be running on the other
+	driver, err := daemon.NewSandbox(&trial, daemon.SandboxOptions{ID: filepath.Base(dir), Trial: true})
+	if err != nil {
+		return []finding{{what, findingFail, err.Error()}}
 	}
 	defer driver.Close()
 	caps, err := driver.Probe()
 	if err != nil {
-		return []finding{{"sandbox native", findingFail, err.Error()}}
+		return []finding{{what, findingFail, err.Error()}}
 	}
 	how := "works, as root"
 	if caps.Rootless {
 		how = "works, as an ordinary user"
 	}
-	all := []finding{{"sandbox native", findingOK, how}}
+	all := []finding{{what, findingOK, how}, examinePool(c, caps)}
+	delete(caps.Missing, "Claim")
+	if caps.Shared {
+		all[0].State, all[0].Detail = findingWarn, how+", and contains functions weakly: for one's own code only"
+	}
 	for _, what := range slices.Sorted(maps.Keys(caps.Missing)) {
 		all = append(all, finding{"sandbox " + what, findingWarn, caps.Missing[what]})
 	}
 	return all
+}
+
+// examinePool tells whether interpreters can wait for functions. The probe has tried it on a real sandbox.
+func examinePool(c *config.Config, caps sandbox.Caps) finding {
+	const what = "warm pool"
+	switch {
+	case c.Pool.Max == 0:
+		return finding{what, findingOK, "off by configuration (pool.max): each function's first call starts an interpreter"}
+	case !caps.Claim:
+		return finding{what, findingWarn, "each function's first call starts an interpreter, as a running sandbox cannot be given code: " +
+			caps.Missing["Claim"]}
+	}
+	return finding{what, findingOK, "first calls claim a sandbox whose interpreter runs already"}
 }
 
 func examineRuntimes(c *config.Config) []finding {

@@ -7,6 +7,7 @@
 //	fcd invoke --dir DIR            call a function straight from its folder, without a daemon
 //	fcd dev DIR                     serve a folder's function, deploy it again when the folder changes
 //	fcd logs SERVICE[/FUNCTION]     read its log
+//	fcd event list|show|replay      what became of events, and why one did not fire
 //	fcd runtimes install NAME...    fetch true interpreters: nodejs6, nodejs8, python2.7, java8
 //	fcd runtimes list               which interpreters run functions here
 //	fcd doctor                      what this host can and cannot do, and why
@@ -22,10 +23,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"fcd/invoker/sandbox/native"
+	"fcd/invoker/sandbox/process"
 )
 
 func main() {
 	native.Main()
+	process.Main()
 	os.Exit(execute(newRoot(), os.Stderr))
 }
 
@@ -38,6 +41,6 @@ func newRoot() *cobra.Command {
 	}
 	p := &profile{}
 	p.flags(root.PersistentFlags())
-	root.AddCommand(newServe(p), newDemo(), newInvoke(p), newDev(p), newLogs(p), newRuntimes(p), newDoctor(p), newCheckConfig())
+	root.AddCommand(newServe(p), newDemo(), newInvoke(p), newDev(p), newLogs(p), newEvent(p), newRuntimes(p), newDoctor(p), newCheckConfig())
 	return root
 }

@@ -209,8 +209,8 @@ func (c *call) updateCheckpoint() error {
 	}
 	q := c.r.URL.Query()
 	return c.withGroup(func(l *logstore, g *consumerGroup) error {
-		if body.Shard < 0 || body.Shard >= len(l.shards) {
-			return notFound("ShardNotExist", "shard %d does not exist in logstore %s", body.Shard, l.name)
+		if _, err := l.shardByID(itoa(int64(body.Shard))); err != nil {
+			return err
 		}
 		who := q.Get("consumer")
 		if owner := g.owner[body.Shard]; q.Get("forceSuccess") != "true" && who != "" && owner != "" && owner != who {
@@ -238,7 +238,7 @@ func (c *call) heartbeat() error {
 	}
 	var shards []int
 	err := c.withGroup(func(l *logstore, g *consumerGroup) error {
-		shards = g.beat(who, held, len(l.shards), c.s.opts.Clock())
+		shards = g.beat(who, held, g.readable(l.all()), c.s.opts.Clock())
 		return nil
 	})
 	if err != nil {
@@ -247,9 +247,29 @@ func (c *call) heartbeat() error {
 	return c.json(shards)
 }
 
+// readable are the shards that the group still has to read: not those that take no writes and were read to their end,
+// and, for a group that reads in order, none before those that it was split or merged from.
+func (g *consumerGroup) readable(shards []partition) []int {
+	open := map[int]bool{}
+	for _, sh := range shards {
+		_, end := sh.bounds()
+		if !sh.ReadOnly || g.checkpoints[sh.ID].Checkpoint != encodeCursor(end) {
+			open[sh.ID] = true
+		}
+	}
+	var ids []int
+	for _, sh := range shards {
+		waits := g.doc.InOrder && slices.ContainsFunc(sh.Parents, func(id int) bool { return open[id] })
+		if open[sh.ID] && !waits {
+			ids = append(ids, sh.ID)
+		}
+	}
+	return ids
+}
+
 // beat notes a heartbeat and shares the shards out among the live consumers. A shard changes hands only
 // after its last reader has let go of it, so that no two read it at a time.
-func (g *consumerGroup) beat(who string, held []int, shards int, now time.Time) []int {
+func (g *consumerGroup) beat(who string, held, shards []int, now time.Time) []int {
 	g.consumers[who] = &consumer{seen: now, held: held}
 	for name, co := range g.consumers {
 		if now.Sub(co.seen) > time.Duration(g.doc.TimeoutSeconds)*time.Second {
@@ -258,7 +278,7 @@ func (g *consumerGroup) beat(who string, held []int, shards int, now time.Time) 
 	}
 	g.share(shards)
 	mine := []int{}
-	for shard := range shards {
+	for _, shard := range shards {
 		if g.owner[shard] == who && !g.heldByOther(shard, who) {
 			mine = append(mine, shard)
 		}
@@ -268,11 +288,11 @@ func (g *consumerGroup) beat(who string, held []int, shards int, now time.Time) 
 }
 
 // share gives every shard an owner: who has it keeps it, as far as no two consumers differ by more than one shard.
-func (g *consumerGroup) share(shards int) {
+func (g *consumerGroup) share(shards []int) {
 	names := slices.Sorted(maps.Keys(g.consumers))
 	owned := map[string][]int{}
 	var free []int
-	for shard := range shards {
+	for _, shard := range shards {
 		if owner := g.owner[shard]; g.consumers[owner] != nil {
 			owned[owner] = append(owned[owner], shard)
 		} else {

@@ -7,8 +7,9 @@
 //	err = srv.Close()
 //
 // It serves projects, logstores, index settings (kept and echoed; queries need none), writing, GetLogs in its old and new
-// form, histograms, shards, cursors, PullLogs and consumer groups. Requests are signed (V1 or V4) by keys that Options.Keys
-// knows, and allowed or refused by Options.Policy on acs:log:<region>:<account>:project/<p>/logstore/<l>.
+// form, histograms, shards with their splitting and merging, cursors, PullLogs and consumer groups. Requests are signed (V1
+// or V4) by keys that Options.Keys knows, and allowed or refused by Options.Policy on
+// acs:log:<region>:<account>:project/<p>/logstore/<l>.
 // A request's project is the first label of its Host, as every client sends it: see projectOf.
 //
 // On disk:
@@ -24,6 +25,10 @@
 // Frames torn by a crash are cut at the next start. A write whose __pack_id__ tag was seen before is answered 200 and
 // dropped, which makes a resent batch harmless.
 //
-// It has no SQL (the part of a query after "|" is refused by name), no splitting of shards, no alerts and no dashboards.
+// A shard that is split or merged becomes readonly: it keeps its groups, which can be read until they are too old, and takes
+// no more; what it was replaced by is written to from the moment of the answer. The new layout is one document in meta.db,
+// so a crash leaves the old one or the new one.
+//
+// It has no SQL (the part of a query after "|" is refused by name), no automatic splitting, no alerts and no dashboards.
 // One process per folder.
 package sls

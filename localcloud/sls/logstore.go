@@ -1,11 +1,9 @@
 package sls
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"os"
 	"path/filepath"
 	"sync"
@@ -23,20 +21,24 @@ const (
 
 // logstoreDoc is a logstore as stored. Body is what the client sent last, with fields that mean nothing here.
 type logstoreDoc struct {
-	Body       map[string]json.RawMessage `json:"body"`
-	TTLDays    int                        `json:"ttl"`
-	Shards     int                        `json:"shards"`
-	CreateTime int64                      `json:"createTime"` // Unix seconds
-	ModifyTime int64                      `json:"modifyTime"`
+	Body    map[string]json.RawMessage `json:"body"`
+	TTLDays int                        `json:"ttl"`
+	Shards  int                        `json:"shards"` // that take writes
+	// Table are all shards by id, once one was split or merged; until then they share the key space evenly.
+	Table      []shardDoc `json:"table,omitempty"`
+	CreateTime int64      `json:"createTime"` // Unix seconds
+	ModifyTime int64      `json:"modifyTime"`
 }
 
 // logstore is a logstore with its shards.
 type logstore struct {
 	project, name string
 	dir           string
-	shards        []*shard
 	next          atomic.Uint32 // for rotation over shards
 	packs         func() *packSet
+
+	layout sync.RWMutex // guards shards; held for reading over a write, so that no write meets a shard that is closed
+	shards []partition  // by id; the slice is replaced, never changed
 
 	mu     sync.Mutex // guards the fields below
 	doc    logstoreDoc
@@ -47,20 +49,27 @@ type logstore struct {
 // openLogstore opens the shards on disk.
 func openLogstore(dir, project, name string, doc logstoreDoc, limits shardLimits) (*logstore, error) {
 	l := &logstore{project: project, name: name, dir: dir, doc: doc, groups: map[string]*consumerGroup{}}
-	for id := range doc.Shards {
-		sh, err := openShard(shardDir(dir, id), limits)
+	for _, d := range doc.table() {
+		sh, err := openShard(shardDir(dir, d.ID), d.CreateTime, limits)
 		if err != nil {
 			return nil, fmt.Errorf("logstore %s/%s: %w", project, name, errors.Join(err, l.close()))
 		}
-		l.shards = append(l.shards, sh)
+		l.shards = append(l.shards, partition{sh, d})
 	}
-	l.packs = sync.OnceValue(func() *packSet { return loadPacks(l.shards) })
+	l.packs = sync.OnceValue(func() *packSet { return loadPacks(l.all()) })
 	return l, nil
+}
+
+// all are the shards of the moment, those that take no writes any more included. The caller changes nothing in it.
+func (l *logstore) all() []partition {
+	l.layout.RLock()
+	defer l.layout.RUnlock()
+	return l.shards
 }
 
 func (l *logstore) close() error {
 	var err error
-	for _, sh := range l.shards {
+	for _, sh := range l.all() {
 		err = errors.Join(err, sh.close())
 	}
 	return err
@@ -88,14 +97,20 @@ func discard(dir, trash string) error {
 	return os.RemoveAll(aside)
 }
 
-// write appends a decoded group. A group whose pack id is known counts as written.
-func (l *logstore) write(body []byte, g *logGroup, sh *shard, now time.Time) (err error) {
+// write appends a decoded group to the shard of its hash key, or to the next one for "". A group whose pack id is known
+// counts as written.
+func (l *logstore) write(body []byte, g *logGroup, key string, now time.Time) (err error) {
+	id, packs := g.packID(), l.packs()
+	l.layout.RLock()
+	defer l.layout.RUnlock()
+	sh, err := l.pickLocked(key)
+	if err != nil {
+		return err
+	}
 	earliest, latest := g.span()
-	id := g.packID()
 	if id == "" {
 		return sh.append(body, earliest, latest, now)
 	}
-	packs := l.packs()
 	if !packs.begin(id) {
 		return nil
 	}
@@ -103,48 +118,23 @@ func (l *logstore) write(body []byte, g *logGroup, sh *shard, now time.Time) (er
 	return sh.append(body, earliest, latest, now)
 }
 
-// rotate picks the shard for a group without a hash key.
-func (l *logstore) rotate() *shard {
-	return l.shards[int(l.next.Add(1)-1)%len(l.shards)]
-}
-
-// route picks the shard whose key range holds a hash key of 32 hex digits.
-func (l *logstore) route(key string) (*shard, error) {
-	b, err := hex.DecodeString(key)
-	if err != nil || len(b) != 16 {
-		return nil, badRequest("ParameterInvalid", "hash key %.40q is not 32 hex digits", key)
-	}
-	for id := len(l.shards) - 1; id > 0; id-- {
-		if string(b) >= string(keyBorder(id, len(l.shards))) {
-			return l.shards[id], nil
-		}
-	}
-	return l.shards[0], nil
-}
-
-// keyBorder is the first key of a shard: id/n of the 128-bit key space. For id = n it is the end of the space, 2^128-1.
-func keyBorder(id, n int) []byte {
-	v := new(big.Int).Lsh(big.NewInt(int64(id)), 128)
-	v.Div(v, big.NewInt(int64(n)))
-	if id == n {
-		v.Sub(v, big.NewInt(1))
-	}
-	return v.FillBytes(make([]byte, 16))
-}
-
 // shardByID finds a shard by the text of its number.
-func (l *logstore) shardByID(id string) (*shard, error) {
-	for i, sh := range l.shards {
-		if itoa(int64(i)) == id {
+func (l *logstore) shardByID(id string) (partition, error) {
+	for _, sh := range l.all() {
+		if itoa(int64(sh.ID)) == id {
 			return sh, nil
 		}
 	}
-	return nil, notFound("ShardNotExist", "shard %.20q does not exist in logstore %s", id, l.name)
+	return partition{}, shardNotExist(l, id)
+}
+
+func shardNotExist(l *logstore, id string) error {
+	return notFound("ShardNotExist", "shard %.20q does not exist in logstore %s", id, l.name)
 }
 
 // bytes is what the logstore's frames take on disk.
 func (l *logstore) bytes() (n int64) {
-	for _, sh := range l.shards {
+	for _, sh := range l.all() {
 		for _, seg := range sh.view() {
 			n += seg.Size
 		}
@@ -157,11 +147,4 @@ func (l *logstore) ttl() (time.Duration, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return time.Duration(l.doc.TTLDays) * 24 * time.Hour, l.doc.TTLDays < maxTTLDays
-}
-
-// created is when the logstore was made, Unix seconds.
-func (l *logstore) created() int64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.doc.CreateTime
 }

@@ -54,7 +54,7 @@ func (p *packSet) keep(id string) {
 }
 
 // loadPacks collects the pack ids of a logstore's newest segments, oldest first.
-func loadPacks(shards []*shard) *packSet {
+func loadPacks(shards []partition) *packSet {
 	var found [][]string // newest segment first
 	total := 0
 	for _, sh := range shards {

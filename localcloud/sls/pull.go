@@ -41,36 +41,14 @@ func (c *call) listShards() error {
 	if err != nil {
 		return err
 	}
-	type answer struct {
-		ID         int    `json:"shardID"`
-		Status     string `json:"status"`
-		BeginKey   string `json:"inclusiveBeginKey"`
-		EndKey     string `json:"exclusiveEndKey"`
-		CreateTime int64  `json:"createTime"`
-	}
-	n := len(l.shards)
-	answers := make([]answer, n)
-	for i := range answers {
-		answers[i] = answer{i, "readwrite", hexKey(i, n), hexKey(i+1, n), l.created()}
-	}
-	return c.json(answers)
-}
-
-func hexKey(id, n int) string {
-	const digits = "0123456789abcdef"
-	var sb strings.Builder
-	for _, b := range keyBorder(id, n) {
-		sb.WriteByte(digits[b>>4])
-		sb.WriteByte(digits[b&15])
-	}
-	return sb.String()
+	return c.json(answerShards(l.all()))
 }
 
 // shard is the one that the route names.
-func (c *call) shard() (*shard, error) {
+func (c *call) shard() (partition, error) {
 	l, err := c.logstore()
 	if err != nil {
-		return nil, err
+		return partition{}, err
 	}
 	return l.shardByID(c.parts["shard"])
 }
@@ -92,7 +70,7 @@ func (c *call) getCursor() error {
 		if err != nil || secs < 0 || secs > math.MaxInt64/int64(time.Second) {
 			return badRequest("ParameterInvalid", "parameter from is %.40q, not begin, end or a time in seconds", from)
 		}
-		if seq, err = c.firstSince(sh, uint64(secs)*uint64(time.Second), end); err != nil {
+		if seq, err = c.firstSince(sh.shard, uint64(secs)*uint64(time.Second), end); err != nil {
 			return err
 		}
 	}
@@ -165,7 +143,7 @@ func (c *call) pullLogs() error {
 	if count < 1 || count > maxPullGroups {
 		return badRequest("ParameterInvalid", "count %d is not between 1 and %d", count, maxPullGroups)
 	}
-	list, groups, next, err := c.collect(sh, from, end, int(count))
+	list, groups, next, err := c.collect(sh.shard, from, end, int(count))
 	if err != nil {
 		return err
 	}

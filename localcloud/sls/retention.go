@@ -32,6 +32,9 @@ func (s *Server) expire() {
 		}
 		before := uint64(now.Add(-ttl).UnixNano())
 		s.drop(l, func(seg segment) bool { return seg.Received < before })
+		if err := s.forgetShards(l, now.Add(-ttl)); err != nil {
+			s.log.Error("old shards could not be deleted", zap.String("project", l.project), zap.String("logstore", l.name), zap.Error(err))
+		}
 	}
 	for excess := s.bytes() - s.opts.MaxBytes; excess > 0; {
 		oldest := oldestSegment(stores)
@@ -52,7 +55,7 @@ func (s *Server) expire() {
 }
 
 func (s *Server) drop(l *logstore, drop func(segment) bool) (removed int64) {
-	for _, sh := range l.shards {
+	for _, sh := range l.all() {
 		n, err := sh.expire(drop)
 		removed += n
 		if err != nil {
@@ -71,7 +74,7 @@ type segmentRef struct {
 func oldestSegment(stores []*logstore) *segmentRef {
 	var oldest *segmentRef
 	for _, l := range stores {
-		for _, sh := range l.shards {
+		for _, sh := range l.all() {
 			if segs := sh.view(); len(segs) > 0 && (oldest == nil || segs[0].First < oldest.first) {
 				oldest = &segmentRef{l, segs[0].First}
 			}

@@ -1,6 +1,7 @@
 package sls
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 )
@@ -9,7 +10,7 @@ import (
 type route struct {
 	method  string
 	path    string // "{name}" stands for one part, kept in call.parts
-	kind    string // of the parameter "type"; "" for requests without one
+	kind    string // of the parameter "type", or else "action"; "" for requests without either
 	action  string
 	project bool // the host names a project
 	handle  func(*call) error
@@ -44,6 +45,8 @@ func routes() []route {
 		{http.MethodGet, "/logstores/{logstore}", "histogram", "GetLogStoreHistogram", true, (*call).getHistogram},
 
 		{http.MethodGet, "/logstores/{logstore}/shards", "", "ListShards", true, (*call).listShards},
+		{http.MethodPost, "/logstores/{logstore}/shards/{shard}", "split", "SplitShard", true, (*call).splitShard},
+		{http.MethodPost, "/logstores/{logstore}/shards/{shard}", "merge", "MergeShards", true, (*call).mergeShards},
 		{http.MethodGet, "/logstores/{logstore}/shards/{shard}", "cursor", "GetCursorOrData", true, (*call).getCursor},
 		{http.MethodGet, "/logstores/{logstore}/shards/{shard}", "cursor_time", "GetCursorOrData", true, (*call).getCursorTime},
 		{http.MethodGet, "/logstores/{logstore}/shards/{shard}", "logs", "GetCursorOrData", true, (*call).pullLogs},
@@ -60,7 +63,8 @@ func routes() []route {
 
 // route finds the operation of a request and fills call.parts.
 func (c *call) route() (*route, error) {
-	kind := c.r.URL.Query().Get("type")
+	query := c.r.URL.Query()
+	kind := cmp.Or(query.Get("type"), query.Get("action"))
 	known := false
 	for _, rt := range routes() {
 		parts, ok := match(rt.path, c.r.URL.Path)

@@ -59,7 +59,7 @@ func (h hit) order(other hit) int {
 func (c *call) scan(ctx context.Context, l *logstore, what search, found func(h hit, g *logGroup, ln logLine)) (complete bool, err error) {
 	var g logGroup
 	want := func(h frameHead) bool { return what.within.overlaps(h.earliest, h.latest) }
-	for id, sh := range l.shards {
+	for _, sh := range l.all() {
 		for _, seg := range sh.view() {
 			if !what.within.overlaps(seg.Earliest, seg.Latest) {
 				continue
@@ -68,7 +68,7 @@ func (c *call) scan(ctx context.Context, l *logstore, what search, found func(h 
 				if err := g.decode(b); err != nil {
 					return false, err
 				}
-				what.matches(&g, func(i int, ln logLine) { found(hit{ln.nanos(), h.sequence, id, i}, &g, ln) })
+				what.matches(&g, func(i int, ln logLine) { found(hit{ln.nanos(), h.sequence, sh.ID, i}, &g, ln) })
 				return ctx.Err() == nil, nil
 			})
 			if err = c.tolerate(err); err != nil || !more {
@@ -123,7 +123,11 @@ func (c *call) rows(l *logstore, hits []hit) ([]map[string]string, error) {
 	var g logGroup
 	for i := 0; i < len(byPlace); {
 		at := hits[byPlace[i]]
-		group, err := c.groupAt(l.shards[at.shard], at.sequence)
+		sh, err := l.shardByID(itoa(int64(at.shard)))
+		if err != nil {
+			return nil, err
+		}
+		group, err := c.groupAt(sh.shard, at.sequence)
 		if err != nil {
 			return nil, err
 		}

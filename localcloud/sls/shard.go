@@ -28,6 +28,7 @@ type shard struct {
 
 	mu     sync.Mutex // guards the fields below
 	segs   []segment
+	end    uint64 // one above the highest sequence that was published
 	queue  []*put
 	busy   bool // someone leads
 	closed bool
@@ -46,7 +47,8 @@ type put struct {
 
 var errClosed = errors.New("log service is closed")
 
-func openShard(dir string, limits shardLimits) (*shard, error) {
+// openShard opens a shard, made at created (Unix seconds): the cursors of one without groups begin there.
+func openShard(dir string, created int64, limits shardLimits) (*shard, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -54,11 +56,12 @@ func openShard(dir string, limits shardLimits) (*shard, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shard{dir: dir, limits: limits, segs: segs}
+	s := &shard{dir: dir, limits: limits, segs: segs, last: uint64(max(created, 0)) * uint64(time.Second)}
 	if n := len(segs); n > 0 {
-		s.last = segs[n-1].Last
+		s.last = max(s.last, segs[n-1].Last)
 		s.opened = time.Unix(0, int64(segs[n-1].First))
 	}
+	s.end = s.last + 1
 	return s, nil
 }
 
@@ -130,6 +133,7 @@ func (s *shard) commit(batch []*put) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.segs[len(s.segs)-1] = seg
+	s.end = last + 1
 	return nil
 }
 
@@ -240,14 +244,16 @@ func (s *shard) view() []segment {
 	return segs
 }
 
-// bounds are the sequences for the cursors begin and end: the first kept group's, and one above the last one's.
-// For a shard without groups both are one above the last ever given out, or 1.
+// bounds are the sequences for the cursors begin and end: the first kept group's, and one above the last one's. For a
+// shard without groups both are one above the last that is known to have been given out.
 func (s *shard) bounds() (begin, end uint64) {
 	segs := s.view()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(segs) == 0 {
-		return 1, 1
+		return s.end, s.end
 	}
-	return segs[0].First, segs[len(segs)-1].Last + 1
+	return segs[0].First, s.end
 }
 
 // expire deletes closed segments, oldest first, while drop says so. The open segment is closed first if drop wants it.

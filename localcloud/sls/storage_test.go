@@ -26,7 +26,7 @@ var start = time.Date(2026, 1, 5, 8, 0, 0, 0, time.UTC)
 
 func open(t testing.TB, dir string, l shardLimits) *shard {
 	t.Helper()
-	s, err := openShard(dir, l)
+	s, err := openShard(dir, 0, l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,35 +234,35 @@ func TestRetention(t *testing.T) {
 	two, _ := srv.logstore("project", "two")
 	two.doc.TTLDays = maxTTLDays
 	for i := range 6 {
-		add(t, one.shards[0], i, fmt.Sprintf("one%d-%s", i, strings.Repeat("x", 80)))
+		add(t, one.shards[0].shard, i, fmt.Sprintf("one%d-%s", i, strings.Repeat("x", 80)))
 	}
-	add(t, two.shards[0], 6, "kept")
+	add(t, two.shards[0].shard, 6, "kept")
 	srv.expire()
-	if got := len(strings.Fields(content(t, one.shards[0]))); got != 6 {
+	if got := len(strings.Fields(content(t, one.shards[0].shard))); got != 6 {
 		t.Fatalf("%d groups are left before anything is due", got)
 	}
 	now = start.Add(30*24*time.Hour + 2*time.Second)
 	srv.expire()
-	if got := content(t, one.shards[0]); !strings.HasPrefix(got, "one2-") || len(strings.Fields(got)) != 4 {
+	if got := content(t, one.shards[0].shard); !strings.HasPrefix(got, "one2-") || len(strings.Fields(got)) != 4 {
 		t.Errorf("after 30 days and 2 s %q is left", got)
 	}
 	now = now.Add(365 * 24 * time.Hour)
 	srv.expire()
-	if got := content(t, one.shards[0]) + content(t, two.shards[0]); got != "kept" {
+	if got := content(t, one.shards[0].shard) + content(t, two.shards[0].shard); got != "kept" {
 		t.Errorf("after a year %q is left", got)
 	}
-	if begin, end := one.shards[0].bounds(); begin != end {
+	if begin, end := one.shards[0].shard.bounds(); begin != end {
 		t.Errorf("bounds of the empty shard are %d and %d", begin, end)
 	}
 	for i := range 20 {
-		add(t, one.shards[0], 1000+i, fmt.Sprintf("new%d-%s", i, strings.Repeat("x", 80)))
+		add(t, one.shards[0].shard, 1000+i, fmt.Sprintf("new%d-%s", i, strings.Repeat("x", 80)))
 	}
 	two.doc.TTLDays, one.doc.TTLDays = maxTTLDays, maxTTLDays
 	srv.expire()
 	if got := srv.bytes(); got > 1000 || got < 700 {
 		t.Errorf("%d bytes are left under a bound of 1000", got)
 	}
-	if got := content(t, one.shards[0]); !strings.Contains(got, "new19-") || strings.Contains(got, "new0-") {
+	if got := content(t, one.shards[0].shard); !strings.Contains(got, "new19-") || strings.Contains(got, "new0-") {
 		t.Errorf("the bound left %q", got)
 	}
 }
@@ -453,5 +453,47 @@ func TestDocumentsStandInTheFolderNamed(t *testing.T) {
 		if _, err := os.Stat(path); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestReadonlyShardsGoWithTheirLastGroup(t *testing.T) {
+	now := start
+	srv, err := New(Options{Dir: t.TempDir(), Keys: rootKeys{}, Policy: rootKeys{}, Clock: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	if err := srv.EnsureLogstore(t.Context(), "project", "one"); err != nil {
+		t.Fatal(err)
+	}
+	l, _ := srv.logstore("project", "one")
+	add(t, l.shards[0].shard, 0, "x")
+	if _, err := srv.replaceShards(t.Context(), l, l.all()[:1], cutKeys(l.shards[0].BeginKey, l.shards[0].EndKey, 2)); err != nil {
+		t.Fatal(err)
+	}
+	ids := func() (all []int) {
+		for _, sh := range l.all() {
+			all = append(all, sh.ID)
+		}
+		return all
+	}
+	now = start.Add(20 * 24 * time.Hour)
+	srv.expire()
+	if got := fmt.Sprint(ids()); got != "[0 1 2]" {
+		t.Errorf("after 20 of 30 days the shards are %s", got)
+	}
+	now = start.Add(31 * 24 * time.Hour)
+	srv.expire()
+	if got := fmt.Sprint(ids()); got != "[1 2]" {
+		t.Errorf("after 31 days the shards are %s", got)
+	}
+	if _, err := os.Stat(shardDir(l.dir, 0)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder of the old shard: %v", err)
+	}
+	if _, err := srv.replaceShards(t.Context(), l, l.all()[:1], cutKeys(l.shards[0].BeginKey, l.shards[0].EndKey, 2)); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(ids()); got != "[1 2 3 4]" {
+		t.Errorf("after another split the shards are %s", got)
 	}
 }

@@ -14,10 +14,10 @@ func (c *call) postLogs() error {
 	if err != nil {
 		return err
 	}
-	sh := l.rotate()
+	key := ""
 	if strings.HasSuffix(strings.TrimRight(c.r.URL.Path, "/"), "/shards/route") {
-		if sh, err = l.route(c.r.URL.Query().Get("key")); err != nil {
-			return err
+		if key = c.r.URL.Query().Get("key"); key == "" {
+			return badHashKey(key)
 		}
 	}
 	raw, err := uncompress(c.body, c.r.Header.Get("x-log-bodyrawsize"), c.r.Header.Get("x-log-compresstype"))
@@ -32,7 +32,7 @@ func (c *call) postLogs() error {
 		return err
 	}
 	if len(g.logs) > 0 {
-		if err := l.write(raw, &g, sh, c.s.opts.Clock()); err != nil {
+		if err := l.write(raw, &g, key, c.s.opts.Clock()); err != nil {
 			return err
 		}
 		c.s.metrics.lines.Add(float64(len(g.logs)))

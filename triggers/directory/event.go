@@ -123,7 +123,7 @@ func (s *source) report(ctx context.Context, w *watch, name, fileName string, f,
 	}
 	id := fmt.Sprintf("directory/%s/%s/%s/%d/%d", w.folder, name, fileName, f.Size, f.Modified)
 	err := s.env.Dispatch(context.WithoutCancel(ctx), triggers.Event{
-		TriggerID: w.trigger.ID, ID: id, DedupKey: w.trigger.ID + "/" + id, KeepDenied: true,
+		TriggerID: w.trigger.ID, ID: id, DedupKey: w.trigger.ID + "/" + id, Subject: name + " " + w.folder + "/" + fileName, KeepDenied: true,
 		Source: triggers.SourceIdentity{Service: service, ARN: w.trigger.SourceARN},
 		Payload: triggers.Canonical(map[string][]event{"events": {{Name: name, Directory: w.folder, File: fileName, Size: f.Size,
 			Modified: time.Unix(0, f.Modified).UTC().Format("2006-01-02T15:04:05.000Z")}}}),

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -65,6 +66,7 @@ type Daemon struct {
 	async    *async.Dispatcher
 	kinds    *triggers.Kinds
 	manager  *triggers.Manager
+	history  *triggers.History
 	localOSS *localoss.Server
 	hosts    *hosts
 
@@ -72,6 +74,7 @@ type Daemon struct {
 
 	apiServer, ossServer, slsServer, adminServer, pushServer *server
 
+	loaded atomic.Bool // the catalog has read all records; what it tells of now is new
 	tasks  map[string]*task
 	failed chan error    // what ended a task that should have gone on
 	hurry  chan struct{} // closed by Hurry
@@ -106,7 +109,7 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 		{"log shipping", d.openLogs},
 		{"execution", d.openExecution},
 		{"triggers", d.openTriggers},
-		{"records", func(ctx context.Context) error { return d.catalog.Load(ctx) }},
+		{"records", d.loadRecords},
 		{"object storage", d.openObjectStorage},
 		{"ways in for events", d.openWays},
 		{"listeners", d.openListeners},
@@ -116,6 +119,12 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 		}
 	}
 	return d, nil
+}
+
+func (d *Daemon) loadRecords(ctx context.Context) error {
+	err := d.catalog.Load(ctx)
+	d.loaded.Store(true)
+	return err
 }
 
 // Endpoint is how to reach the daemon, as endpoint.json says.

@@ -14,7 +14,7 @@ import (
 	"fcd/invoker"
 	"fcd/invoker/async"
 	"fcd/invoker/runtimes"
-	"fcd/invoker/sandbox/native"
+	"fcd/store/catalog"
 )
 
 // openExecution opens what runs functions: sandboxes, interpreters, instances, and the dispatcher of the queue.
@@ -35,19 +35,26 @@ func (d *Daemon) openExecution(context.Context) error {
 		return err
 	}
 	d.onClose("invoker", func() error { return d.invoker.Close(cancelled()) })
-	d.catalog.Watch(d.invoker.Changed)
+	d.catalog.Watch(d.functionChanged)
 	d.async, err = async.New(d.asyncOptions())
 	return err
+}
+
+// functionChanged tells the invoker of every record, and of a function that was made while the daemon runs: its first call
+// may be near.
+func (d *Daemon) functionChanged(key string) {
+	d.invoker.Changed(key)
+	if ref, ok := catalog.FunctionOf(key); ok && d.loaded.Load() {
+		d.invoker.Expect(ref)
+	}
 }
 
 // openSandbox opens the driver under a name of its own for the data directory, so that it finds what an earlier life of
 // the same daemon left, and nobody else's.
 func (d *Daemon) openSandbox() error {
-	o := d.cfg.SandboxOptions()
 	sum := sha256.Sum256([]byte(d.cfg.DataDir))
-	o.ID, o.InitPath = hex.EncodeToString(sum[:8]), d.opt.SandboxInit
-	o.Log, o.Registerer = d.log.Named("sandbox"), d.metrics
-	driver, err := native.New(o)
+	driver, err := NewSandbox(d.cfg, SandboxOptions{ID: hex.EncodeToString(sum[:8]), Init: d.opt.SandboxInit,
+		Log: d.log.Named("sandbox"), Registerer: d.metrics})
 	if err != nil {
 		return err
 	}

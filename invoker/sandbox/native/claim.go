@@ -7,6 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/layout"
+	"fcd/invoker/sandbox/thread"
 )
 
 // Claim shows codeDir at /code of a generic instance, read-only, and sets its limits. An instance is claimed once; after
@@ -46,11 +48,11 @@ func (i *Instance) showCode(codeDir string) error {
 		return fmt.Errorf("open_tree: %w", err)
 	}
 	defer unix.Close(tree)
-	attr := &unix.MountAttr{Attr_set: attrSystem}
+	attr := &unix.MountAttr{Attr_set: layout.System}
 	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr); err != nil {
 		return fmt.Errorf("mount_setattr: %w", err)
 	}
-	return onThread(func() error {
+	return thread.Run(func() error {
 		// A thread that shares its root and working directory with others may not enter a mount namespace.
 		if err := unix.Unshare(unix.CLONE_FS); err != nil {
 			return fmt.Errorf("unshare: %w", err)

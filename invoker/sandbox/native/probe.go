@@ -27,8 +27,11 @@ var errNoClaim = errors.New("a claimed instance does not see its code read-only"
 // Probe starts a real instance, claims it and looks at the result from outside. The error tells an operator what stands
 // in the way of running at all; Caps.Missing what is there only in part.
 func (d *Driver) Probe() (sandbox.Caps, error) {
-	caps := sandbox.Caps{NetNone: true, Rootless: d.nested, Missing: map[string]string{"NetNAT": reasonNAT}}
-	d.probeLimits(&caps)
+	caps := sandbox.Caps{NetNone: true, NetNAT: d.router != nil, Rootless: d.nested, Missing: map[string]string{}}
+	if !caps.NetNAT {
+		caps.Missing["NetNAT"] = d.noNAT
+	}
+	d.cgroups.Report(&caps)
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
 	id := "probe-" + strconv.FormatInt(time.Now().UnixNano(), 36)
@@ -46,32 +49,6 @@ func (d *Driver) Probe() (sandbox.Caps, error) {
 		caps.Claim = true
 	}
 	return caps, i.Kill()
-}
-
-// probeLimits reports what the cgroups give.
-func (d *Driver) probeLimits(caps *sandbox.Caps) {
-	usable := d.cgroups.usable()
-	set := func(field *bool, name, controller string) {
-		if *field = usable && d.cgroups.missing[controller] == ""; !*field {
-			caps.Missing[name] = d.whyWeak(controller)
-		}
-	}
-	set(&caps.HardMemory, "HardMemory", "memory")
-	set(&caps.HardCPU, "HardCPU", "cpu")
-	set(&caps.Pids, "Pids", "pids")
-	if caps.Freeze = usable && (d.cgroups.unified != "" || d.cgroups.v1["freezer"] != ""); !caps.Freeze {
-		caps.Missing["Freeze"] = d.whyWeak("freezer")
-	}
-}
-
-// whyWeak finds the reason of a controller that is itself fine but useless without another.
-func (d *Driver) whyWeak(controller string) string {
-	for _, c := range []string{controller, "memory", "pids"} {
-		if reason := d.cgroups.missing[c]; reason != "" {
-			return reason
-		}
-	}
-	return "no cgroup can be used"
 }
 
 // probeClaim claims the trial instance with a directory and looks for it through /proc.

@@ -18,8 +18,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/layout"
 	"fcd/invoker/sandbox/native/internal/inside"
+	"fcd/invoker/sandbox/thread"
 )
+
+const megabyte = 1 << 20
 
 // weakSlackMB is what a program may have beside its heap where RLIMIT_DATA is the only bound.
 const weakSlackMB = 64
@@ -30,13 +34,13 @@ func (i *Instance) start(ctx context.Context, spec sandbox.Spec) error {
 	var err error
 	i.uid = nestedUID
 	if !d.nested {
-		if i.uid, err = d.uids.take(); err != nil {
+		if i.uid, err = d.uids.Take(); err != nil {
 			return err
 		}
 		i.ownUID = true
 	}
-	if d.cgroups.usable() {
-		if i.cgroup, err = d.cgroups.newCgroup(spec.ID, spec.Limits); err != nil {
+	if d.cgroups.Usable() {
+		if i.cgroup, err = d.cgroups.Make(spec.ID, spec.Limits); err != nil {
 			return err
 		}
 	}
@@ -54,19 +58,26 @@ func (i *Instance) start(ctx context.Context, spec sandbox.Spec) error {
 	if err != nil {
 		return err
 	}
-	return i.handshake(ctx, ours, plan)
+	connected := i.connect(spec)
+	err = i.handshake(ctx, ours, plan)
+	return errors.Join(err, <-connected)
 }
 
 // plan writes down what the init does.
 func (d *Driver) plan(spec sandbox.Spec, uid int) (*inside.Plan, error) {
-	steps, err := layout(spec, uid)
+	steps, err := layout.New(spec, uid)
 	if err != nil {
 		return nil, err
+	}
+	if spec.Network == sandbox.NetNAT {
+		steps.File("etc/resolv.conf", d.router.ResolvConf())
+	} else if spec.Network == sandbox.NetHost {
+		steps.Bind("etc/resolv.conf", "/etc/resolv.conf", layout.System)
 	}
 	return &inside.Plan{
 		Path: spec.Path, Args: spec.Args, Env: spec.Env, Hostname: "fc",
 		Steps: steps, Rlimits: d.rlimits(spec.Limits), UID: uid, GID: uid,
-		KeepGroups: d.nested, DieWithParent: d.starter != nil, Seccomp: d.seccomp,
+		SharesNetwork: spec.Network == sandbox.NetHost, KeepGroups: d.nested, DieWithParent: d.starter != nil, Seccomp: d.seccomp,
 	}, nil
 }
 
@@ -77,7 +88,7 @@ func (d *Driver) rlimits(l sandbox.Limits) []inside.Rlimit {
 		{Resource: unix.RLIMIT_CORE, Value: 0},
 		{Resource: unix.RLIMIT_FSIZE, Value: maxFileMB * megabyte},
 	}
-	if d.cgroups.usable() {
+	if d.cgroups.Usable() {
 		return r
 	}
 	r = append(r, inside.Rlimit{Resource: unix.RLIMIT_NPROC, Value: uint64(l.Pids)})
@@ -125,8 +136,8 @@ func (i *Instance) spawn(spec sandbox.Spec, socket *os.File) error {
 	if i.driver.starter != nil {
 		err = i.driver.starter.do(func() error { return i.fork(argv, attr) })
 	} else {
-		err = onThread(func() error {
-			if err := i.cgroup.join(); err != nil {
+		err = thread.Run(func() error {
+			if err := i.cgroup.Join(); err != nil {
 				return err
 			}
 			return i.fork(argv, attr)
@@ -160,9 +171,13 @@ func (i *Instance) sysProcAttr() *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWNET,
 		Setsid:     true,
+		PidFD:      &i.pidfd,
 	}
-	if i.cgroup != nil && i.cgroup.birth != nil {
-		a.UseCgroupFD, a.CgroupFD = true, int(i.cgroup.birth.Fd())
+	if i.onHost {
+		a.Cloneflags &^= unix.CLONE_NEWNET
+	}
+	if i.cgroup != nil {
+		a.CgroupFD, a.UseCgroupFD = i.cgroup.Birth()
 	}
 	if i.driver.starter != nil {
 		a.Pdeathsig = syscall.SIGKILL
@@ -188,7 +203,7 @@ func (i *Instance) fork(argv []string, attr *os.ProcAttr) error {
 	mnt, err1 := os.Open(procPath(p.Pid, "ns/mnt"))
 	net, err2 := os.Open(procPath(p.Pid, "ns/net"))
 	i.hold(p, mnt, net)
-	go i.reap()
+	i.awaitEnd()
 	return errors.Join(err1, err2)
 }
 
@@ -244,23 +259,6 @@ func describe(e sandbox.Exit) string {
 	default:
 		return "exit code " + strconv.Itoa(e.Code)
 	}
-}
-
-// onThread runs f on an operating system thread of its own that ends with it, so that f may change what belongs to a
-// thread: its cgroup, its namespaces.
-func onThread(f func() error) error {
-	result := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		if unix.Gettid() == unix.Getpid() {
-			// The first thread of a process never ends: Go parks it, changed for good. While it is held here, f gets another.
-			result <- onThread(f)
-			runtime.UnlockOSThread()
-			return
-		}
-		result <- f() // not unlocked: the thread ends with this goroutine
-	}()
-	return <-result
 }
 
 // starter is one thread that starts every instance of a driver without cgroups. An instance is told to die when the

@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -50,6 +51,7 @@ func Run(t *testing.T, open func(t *testing.T) sandbox.Driver, leftovers func(sa
 		t.Logf("%s: not available: %s", name, reason)
 	}
 	s := &suite{driver: d, caps: caps, leftovers: leftovers}
+	shared := map[string]bool{"view": true, "privilege": true, "files": true, "network off": true, "sockets": true}
 	for _, group := range []struct {
 		name string
 		run  func(*testing.T, *suite)
@@ -60,6 +62,10 @@ func Run(t *testing.T, open func(t *testing.T) sandbox.Driver, leftovers func(sa
 		{"sockets", testSockets}, {"kill", testKill}, {"claim", testClaim}, {"freeze", testFreeze},
 		{"interpreters", testInterpreters}, {"life", testLife},
 	} {
+		if caps.Shared && shared[group.name] {
+			t.Logf("not tried: %s: instances of this driver share that with the host", group.name)
+			continue
+		}
 		t.Run(group.name, func(t *testing.T) { group.run(t, s) })
 	}
 }
@@ -81,12 +87,22 @@ type box struct {
 	copied chan struct{} // closed when the output has ended; output may be read then
 
 	printed atomic.Bool // some output has come
+	mu      sync.Mutex  // guards output until copied is closed
 }
 
 // Write takes the program's output.
 func (b *box) Write(p []byte) (int, error) {
 	b.printed.Store(true)
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	return b.output.Write(p)
+}
+
+// sofar is the output until now.
+func (b *box) sofar() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.output.String()
 }
 
 // run is a subtest that leaves nothing behind.
