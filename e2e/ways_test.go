@@ -33,7 +33,7 @@ func seeing(h *house) {
 func TestQueueAndPush(t *testing.T) {
 	q := &waystest.FakeMNS{}
 	service := httptest.NewServer(q)
-	defer service.Close()
+	t.Cleanup(service.Close) // after the daemon has stopped
 	h := boot(t, func(c *config.Config) {
 		c.Triggers.Queues = []config.TriggerQueue{{Name: "photos", Endpoint: service.URL, Queue: "events", EventSource: config.EventSource{Bucket: bucket},
 			AccessKeyID: waystest.AccessKeyID, AccessKeySecret: waystest.AccessKeySecret, DeniedMax: 3}}
@@ -112,7 +112,7 @@ func TestListing(t *testing.T) {
 	fourth := bootIn(t, dir, listed)
 	round(fourth)
 	fourth.logged("in/see", "ObjectCreated:PutObject new")
-	if n := fourth.metric("fcd_trigger_events_total", "type", "oss", "outcome", "queued"); n != 1 {
+	if n := fourth.metric("fcd_trigger_events_total", "type", "oss", "state", "queued"); n != 1 {
 		t.Errorf("%v events were queued, want 1", n)
 	}
 }
