@@ -9,6 +9,8 @@ type Store struct {
 type Queue struct {
 	MaxMessages int64 `yaml:"maxMessages"`
 	MaxBytes    int64 `yaml:"maxBytes"`
+	// MinFreeBytes is the free disk below which nothing is queued.
+	MinFreeBytes int64 `yaml:"minFreeBytes"`
 }
 
 // Logs is the function logs on their way to a logstore.

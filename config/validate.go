@@ -106,6 +106,9 @@ func (c *Config) validateExecution(v *violations) {
 	v.positive("async.retryBase", c.Async.RetryBase)
 	v.positive("async.backoffMax", c.Async.BackoffMax)
 	v.positive("async.maxAge", c.Async.MaxAge)
+	v.url("async.mns.endpoint", c.Async.MNS.Endpoint)
+	v.check((c.Async.MNS.AccessKeyID == "") == (c.Async.MNS.AccessKeySecret == ""), "async.mns.accessKeyId", c.Async.MNS.AccessKeyID,
+		"given together with accessKeySecret")
 	v.check(c.Timer.MinEvery >= time.Second, "timer.minEvery", c.Timer.MinEvery, "at least 1s")
 	v.oneOf("timer.dowBase", c.Timer.DowBase, "mon1", "sun1")
 	v.oneOf("timer.misfire", c.Timer.Misfire, "skip", "once")
@@ -136,6 +139,10 @@ func (c *Config) validateNetwork(v *violations) {
 func (c *Config) validateState(v *violations) {
 	v.check(c.Queue.MaxMessages > 0, "queue.maxMessages", c.Queue.MaxMessages, "above 0")
 	v.check(c.Queue.MaxBytes > 0, "queue.maxBytes", c.Queue.MaxBytes, "above 0")
+	v.check(c.Queue.MinFreeBytes >= 0, "queue.minFreeBytes", c.Queue.MinFreeBytes, "0 or above")
+	v.positive("deadLetters.maxAge", c.DeadLetters.MaxAge)
+	v.check(c.DeadLetters.Max > 0, "deadLetters.max", c.DeadLetters.Max, "above 0")
+	v.check(c.DeadLetters.MaxBytes > 0, "deadLetters.maxBytes", c.DeadLetters.MaxBytes, "above 0")
 	v.oneOf("logs.levelStyle", c.Logs.LevelStyle, "plain", "bracket")
 	v.oneOf("logs.spool.onFull", c.Logs.Spool.OnFull, "drop", "block")
 	v.check(c.Logs.Spool.MaxBytes >= 16<<20, "logs.spool.maxBytes", c.Logs.Spool.MaxBytes, "at least 16777216 (two segments)")
