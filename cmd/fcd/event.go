@@ -182,7 +182,7 @@ func printEvents(all []event, more bool, out, errOut io.Writer) error {
 	fmt.Fprintln(table, "RECEIVED\tEVENT\tABOUT\tTRIGGER\tSTATE\tWHY")
 	for _, e := range all {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", e.ReceivedTime.Local().Format(time.DateTime), e.EventID, cut(e.Subject, 60),
-			cmp.Or(e.Trigger, "-"), e.State, cut(e.why(), 120))
+			cmp.Or(e.Trigger, "-"), e.State, cut(e.why(), 240))
 	}
 	if err := table.Flush(); err != nil {
 		return err
