@@ -23,6 +23,7 @@ if [ "${1:-demo}" = test ]; then
 	need gcc gcc
 	need libc6-dev /usr/include/stdio.h
 	need util-linux setpriv
+	need runc runc
 	need openjdk-17-jdk-headless javac
 	need libjackson2-databind-java /usr/share/java/jackson-databind.jar
 fi

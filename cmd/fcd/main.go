@@ -23,10 +23,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"fcd/invoker/sandbox/native"
+	"fcd/invoker/sandbox/process"
 )
 
 func main() {
 	native.Main()
+	process.Main()
 	os.Exit(execute(newRoot(), os.Stderr))
 }
 

@@ -42,8 +42,10 @@ directory. Its log goes to standard error.`,
 			if err != nil {
 				return err
 			}
-			if err := native.EnterRootless(); err != nil {
-				return err
+			if c.Sandbox.Driver == "native" {
+				if err := native.EnterRootless(); err != nil {
+					return err
+				}
 			}
 			again := func() (*config.Config, error) { return loadConfig(file, p) }
 			return serve(cmd.Context(), c, again, ports == "any", cmd.OutOrStdout())
