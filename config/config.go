@@ -46,6 +46,7 @@ type Config struct {
 	Runtimes    map[string]Runtime `yaml:"runtimes"`
 	Errors      Errors             `yaml:"errors"`
 	Async       Async              `yaml:"async"`
+	DeadLetters DeadLetters        `yaml:"deadLetters"`
 	Timer       Timer              `yaml:"timer"`
 	Store       Store              `yaml:"store"`
 	Queue       Queue              `yaml:"queue"`

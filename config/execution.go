@@ -90,6 +90,21 @@ type Async struct {
 	RetryBase              time.Duration `yaml:"retryBase"`
 	BackoffMax             time.Duration `yaml:"backoffMax"`
 	MaxAge                 time.Duration `yaml:"maxAge"`
+	MNS                    MNS           `yaml:"mns"`
+}
+
+// MNS is the Message Service that destinations of asynchronous invocations may be in.
+type MNS struct {
+	Endpoint        string `yaml:"endpoint"`
+	AccessKeyID     string `yaml:"accessKeyId"`
+	AccessKeySecret string `yaml:"accessKeySecret"`
+}
+
+// DeadLetters bounds what is kept of invocations that did not come to a good end.
+type DeadLetters struct {
+	MaxAge   time.Duration `yaml:"maxAge"`
+	MaxBytes int64         `yaml:"maxBytes"`
+	Max      int64         `yaml:"max"`
 }
 
 // Timer is the rules of timer triggers.

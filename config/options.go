@@ -38,7 +38,18 @@ func (c *Config) StoreOptions() sqlite.Options {
 		EventsFor:      c.Events.KeepFor,
 		MaxEvents:      c.Events.MaxCount,
 		MaxEventBytes:  c.Events.MaxBytes,
+		MinFreeBytes:   c.minFreeBytes(),
+		DeadFor:        c.DeadLetters.MaxAge,
+		MaxDead:        c.DeadLetters.Max,
+		MaxDeadBytes:   c.DeadLetters.MaxBytes,
 	}
+}
+
+func (c *Config) minFreeBytes() int64 {
+	if c.Queue.MinFreeBytes == 0 {
+		return -1 // there, 0 means the default
+	}
+	return c.Queue.MinFreeBytes
 }
 
 // FCLimits are the bounds of the API.
@@ -219,7 +230,7 @@ func (c *Config) SpoolOptions() spool.Options {
 func (c *Config) AsyncOptions() async.Options {
 	a := c.Async
 	o := async.Options{Concurrency: a.Concurrency, FunctionConcurrency: a.ConcurrencyPerFunction, Retries: a.MaxRetries,
-		Backoff: a.RetryBase, MaxBackoff: a.BackoffMax}
+		Backoff: a.RetryBase, MaxBackoff: a.BackoffMax, MaxAge: a.MaxAge, MaxPayloadBytes: c.Limits.AsyncBodyBytes}
 	if a.MaxRetries == 0 {
 		o.Retries = -1 // there, 0 means the default
 	}

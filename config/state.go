@@ -11,6 +11,8 @@ type Store struct {
 type Queue struct {
 	MaxMessages int64 `yaml:"maxMessages"`
 	MaxBytes    int64 `yaml:"maxBytes"`
+	// MinFreeBytes is the free disk below which nothing is queued.
+	MinFreeBytes int64 `yaml:"minFreeBytes"`
 }
 
 // Events bounds what is remembered of events.

@@ -25,6 +25,9 @@ const (
 	EventNotFound         Code = "EventNotFound"
 	VersionNotFound       Code = "VersionNotFound"
 	AliasNotFound         Code = "AliasNotFound"
+	AsyncConfigNotExists  Code = "AsyncConfigNotExists"
+	InvocationNotFound    Code = "StatefulAsyncInvocationNotFound"
+	DeadLetterNotFound    Code = "DeadLetterNotFound"
 	ServiceAlreadyExists  Code = "ServiceAlreadyExists"
 	FunctionAlreadyExists Code = "FunctionAlreadyExists"
 	TriggerAlreadyExists  Code = "TriggerAlreadyExists"
@@ -52,6 +55,9 @@ var statusOf = map[Code]int{
 	EventNotFound:         http.StatusNotFound,
 	VersionNotFound:       http.StatusNotFound,
 	AliasNotFound:         http.StatusNotFound,
+	AsyncConfigNotExists:  http.StatusNotFound,
+	InvocationNotFound:    http.StatusNotFound,
+	DeadLetterNotFound:    http.StatusNotFound,
 	ServiceAlreadyExists:  http.StatusConflict,
 	FunctionAlreadyExists: http.StatusConflict,
 	TriggerAlreadyExists:  http.StatusConflict,

@@ -53,9 +53,9 @@ func (m *Manager) Receive(ctx context.Context, triggerType string, a fc.Arrival)
 func (m *Manager) KeepUndelivered(ctx context.Context, way, name, cause string, body []byte) error {
 	now := m.o.Clock()
 	origin := fc.FunctionRef{Service: "way:" + way, Function: name}.String()
-	dead := store.Ended{State: store.StateDead, Cause: cause,
-		Msg: store.Msg{RequestID: fc.NewRequestID(), Fn: origin, Enqueued: now, Payload: body}}
-	m.o.Log.Warn("a message became a dead letter", zap.String("origin", origin), zap.String("cause", cause), zap.String("requestId", dead.RequestID))
+	msg := store.Msg{RequestID: fc.NewRequestID(), Fn: origin, Enqueued: now, Payload: body}
+	m.o.Log.Warn("a message became a dead letter", zap.String("origin", origin), zap.String("cause", cause), zap.String("requestId", msg.RequestID))
+	dead := store.Ended{Msg: msg, State: store.StateDead, Cause: cause}
 	if _, err := m.o.Bridge.o.Store.Apply(ctx, store.Batch{Ended: []store.Ended{dead}}); err != nil {
 		return fmt.Errorf("keep a message of %s: %w", origin, err)
 	}

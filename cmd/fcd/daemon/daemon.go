@@ -64,11 +64,13 @@ type Daemon struct {
 	runtimes *runtimes.Table
 	invoker  *invoker.Invoker
 	async    *async.Dispatcher
-	kinds    *triggers.Kinds
-	manager  *triggers.Manager
-	history  *triggers.History
-	localOSS *localoss.Server
-	hosts    *hosts
+	// destinations are told of the ends of asynchronous invocations.
+	destinations destinations
+	kinds        *triggers.Kinds
+	manager      *triggers.Manager
+	history      *triggers.History
+	localOSS     *localoss.Server
+	hosts        *hosts
 
 	ways []wayIn
 
