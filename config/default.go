@@ -25,7 +25,7 @@ func Default() *Config {
 		Triggers: Triggers{
 			Queues: []TriggerQueue{}, Push: TriggerPush{Bindings: []TriggerBinding{}}, Listings: []TriggerListing{},
 			Directories: []TriggerDirectory{}},
-		RAM: RAM{Mode: "enforce", CheckAtCreate: "strict", DefaultRoles: true},
+		RAM: RAM{Mode: "enforce", CheckAtCreate: "strict", DefaultRoles: true, SystemPolicies: "builtin", STS: STS{Life: time.Hour}},
 		Limits: Limits{MaxTimeoutSeconds: l.MaxTimeoutSeconds, MaxMemoryMB: l.MaxMemoryMB, SyncBodyBytes: l.MaxSyncBodyBytes,
 			AsyncBodyBytes: l.MaxAsyncBodyBytes, ResultBytes: l.MaxResultBytes, CodeZipBytes: l.MaxCodeZipBytes,
 			UnpackedBytes: l.MaxUnpackedBytes, PackageEntries: l.MaxPackageEntries, UnpackRatio: l.MaxUnpackRatio,
@@ -42,6 +42,7 @@ func Default() *Config {
 		DeadLetters: DeadLetters{MaxAge: 30 * 24 * time.Hour, MaxBytes: 1 << 30, Max: 1_000_000},
 		Timer:       Timer{MinEvery: time.Minute, DowBase: "mon1", Misfire: "skip", MaxLateness: time.Hour, MaxPayload: 4096},
 		Queue:       Queue{MaxMessages: 5_000_000, MaxBytes: 20 << 30, MinFreeBytes: 1 << 30},
+		Events:      Events{KeepFor: 24 * time.Hour, MaxCount: 1_000_000, MaxBytes: 256 << 20},
 		Logs: Logs{LevelStyle: "plain", RecordBytes: 32 << 10,
 			Spool: Spool{MaxBytes: 1 << 30, MaxBytesPerLogstore: 256 << 20, OnFull: "drop"}},
 		Log:      Log{Level: "info", Format: "console"},

@@ -24,6 +24,7 @@ var floors = map[string]int{
 	"fcd/invoker/sandbox/nat":         1,
 	"fcd/invoker/runtimes":            1,
 	"fcd/triggers":                    2,
+	"fcd/ram/sts":                     2,
 	"fcd/invoker":                     2,
 	"fcd/invoker/sandbox/native":      2,
 	"fcd/invoker/sandbox/oci":         2,
