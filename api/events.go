@@ -29,6 +29,9 @@ type Events interface {
 // extensions are fcd's own operations. Policies know them as "fcd:" and their name.
 var extensions = [...]operation{
 	{"PutEvents", http.MethodPost, segments("events", aType), (*API).putEvents},
+	{"ListEvents", http.MethodGet, segments("events"), (*API).listEvents},
+	{"GetEvent", http.MethodGet, segments("events", anEvent), (*API).getEvent},
+	{"ReplayEvent", http.MethodPost, segments("events", anEvent, "replay"), (*API).replayEvent},
 
 	{"ListDeadLetters", http.MethodGet, segments("deadletters"), (*API).listDeadLetters},
 	{"GetDeadLetter", http.MethodGet, segments("deadletters", anID), (*API).getDeadLetter},

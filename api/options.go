@@ -36,6 +36,8 @@ type Options struct {
 	Stopper Stopper
 	// Events takes events that callers report. Optional: nil refuses them.
 	Events Events
+	// History answers what became of events and delivers them again. Optional: nil refuses that.
+	History History
 	// Logstores tells whether a service's logConfig names something that exists. Optional: nil accepts any.
 	Logstores Logstores
 

@@ -34,6 +34,7 @@ const (
 	aTrigger   = "{trigger}"
 	anID       = "{id}"   // of an invocation
 	aType      = "{type}" // of trigger
+	anEvent    = "{event}"
 )
 
 // operations is the whole interface, in the guide's order.
@@ -84,7 +85,7 @@ var operations = [...]operation{
 func segments(s ...string) []string { return s }
 
 // params are the names in a path.
-type params struct{ service, qualifier, function, trigger, kind, id string }
+type params struct{ service, qualifier, function, trigger, kind, event, id string }
 
 func (p params) ref() fc.FunctionRef {
 	return fc.FunctionRef{Service: p.service, Qualifier: p.qualifier, Function: p.function}
@@ -160,6 +161,8 @@ func (p *params) read(pattern, path []string) error {
 			err = validateInvocationID(s)
 		case aType:
 			p.kind = s
+		case anEvent:
+			p.event = s
 		}
 		if err != nil {
 			return err

@@ -34,6 +34,7 @@ type Config struct {
 	LocalCloud LocalCloud `yaml:"localcloud"`
 	OSS        OSS        `yaml:"oss"`
 	SLS        SLS        `yaml:"sls"`
+	Triggers   Triggers   `yaml:"triggers"`
 	RAM        RAM        `yaml:"ram"`
 	Limits     Limits     `yaml:"limits"`
 	Invoker    Invoker    `yaml:"invoker"`

@@ -15,8 +15,9 @@ type Queue struct {
 
 // Logs is the function logs on their way to a logstore.
 type Logs struct {
-	LevelStyle string `yaml:"levelStyle"`
-	Spool      Spool  `yaml:"spool"`
+	LevelStyle  string `yaml:"levelStyle"`
+	RecordBytes int    `yaml:"recordBytes"`
+	Spool       Spool  `yaml:"spool"`
 }
 
 // Spool is the disk in front of the logstore.

@@ -22,6 +22,7 @@ const (
 	ServiceNotFound       Code = "ServiceNotFound"
 	FunctionNotFound      Code = "FunctionNotFound"
 	TriggerNotFound       Code = "TriggerNotFound"
+	EventNotFound         Code = "EventNotFound"
 	VersionNotFound       Code = "VersionNotFound"
 	AliasNotFound         Code = "AliasNotFound"
 	AsyncConfigNotExists  Code = "AsyncConfigNotExists"
@@ -51,6 +52,7 @@ var statusOf = map[Code]int{
 	ServiceNotFound:       http.StatusNotFound,
 	FunctionNotFound:      http.StatusNotFound,
 	TriggerNotFound:       http.StatusNotFound,
+	EventNotFound:         http.StatusNotFound,
 	VersionNotFound:       http.StatusNotFound,
 	AliasNotFound:         http.StatusNotFound,
 	AsyncConfigNotExists:  http.StatusNotFound,

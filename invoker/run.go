@@ -180,6 +180,9 @@ func (i *instance) run(r run) (outcome, error) {
 		}
 		s.await(limit)
 	}
+	if s.ended != nil {
+		i.journal.handOver() // whoever waits for the end of the log will look for it
+	}
 	if r.tail != nil {
 		t := i.journal.takeTail(s)
 		if r.kind == frame.TypeInvoke || out.errorType != "" { // else the invocation goes on with it

@@ -6,31 +6,41 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
+	"strings"
 	"time"
 )
 
-// mnsVersion is the only version of the Message Service API.
+// mnsVersion is the version of the Message Service protocol (developer guide of MNS, "API call method").
 const mnsVersion = "2015-06-06"
 
-// SignMNS signs a request to Message Service in place, with the headers that it must have. body is what the request
-// sends. token is that of temporary keys, "" for none.
-func SignMNS(r *http.Request, body []byte, accessKeyID, secret, token string, at time.Time) {
+// SignMNS signs a request to Message Service: it sets Date, x-mns-version, Content-Type, Content-MD5 where there is a
+// body, security-token where there is one, and Authorization. The request's query must be final.
+func SignMNS(r *http.Request, accessKeyID, secret, token string, at time.Time, body []byte) {
 	h := r.Header
 	h.Set("Date", at.UTC().Format(http.TimeFormat))
 	h.Set("X-Mns-Version", mnsVersion)
+	h.Set("Content-Type", "application/xml")
+	if len(body) > 0 {
+		sum := md5.Sum(body)
+		h.Set("Content-Md5", base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(sum[:]))))
+	}
 	if token != "" {
 		h.Set("Security-Token", token)
 	}
-	if len(body) > 0 {
-		sum := md5.Sum(body)
-		h.Set("Content-MD5", base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(sum[:]))))
-	}
-	h.Set("Authorization", "MNS "+accessKeyID+":"+mnsSignature(r, secret))
+	sum := macSum(sha1.New, []byte(secret), mnsText(r))
+	h.Set("Authorization", "MNS "+accessKeyID+":"+base64.StdEncoding.EncodeToString(sum))
 }
 
-// mnsSignature is the signature of a request that has all its other headers.
-func mnsSignature(r *http.Request, secret string) string {
-	text := r.Method + "\n" + r.Header.Get("Content-MD5") + "\n" + r.Header.Get("Content-Type") + "\n" + r.Header.Get("Date") + "\n" +
-		lines(prefixed(r.Header, "x-mns-")) + r.URL.RequestURI()
-	return base64.StdEncoding.EncodeToString(macSum(sha1.New, []byte(secret), text))
+// mnsText is the string to sign of a request to or from Message Service: header values stand in it as they are.
+func mnsText(r *http.Request) string {
+	return strings.Join([]string{r.Method, r.Header.Get("Content-Md5"), r.Header.Get("Content-Type"), r.Header.Get("Date")}, "\n") +
+		"\n" + lines(prefixed(r.Header, "x-mns-")) + mnsResource(r)
+}
+
+// mnsResource is the path with the query, as it travels.
+func mnsResource(r *http.Request) string {
+	if r.RequestURI != "" || r.URL == nil { // a server's
+		return r.RequestURI
+	}
+	return r.URL.RequestURI()
 }

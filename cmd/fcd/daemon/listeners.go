@@ -51,7 +51,7 @@ func (d *Daemon) apiHandler() (http.Handler, error) {
 	o.Store, o.Catalog, o.Packages, o.Invoker = d.store, d.catalog, d.packages, d.invoker
 	o.Keys, o.Policy, o.Triggers, o.InvocationRoles = d.ram, d.ram, d.kinds, d.ram
 	o.Invocations, o.Stopper = d.store, d.async
-	o.Events = d.manager
+	o.Events, o.History = d.manager, d.history
 	o.AccountID = d.account.ID
 	o.ExternalURL = d.externalURL
 	o.Log, o.Registerer = d.log.Named("api"), d.metrics

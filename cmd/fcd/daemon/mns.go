@@ -53,8 +53,7 @@ func (c *mnsClient) send(ctx context.Context, path string, body []byte) error {
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Content-Type", "application/xml")
-	sign.SignMNS(req, content, c.keys.AccessKeyID, c.keys.AccessKeySecret, c.keys.SecurityToken, c.now())
+	sign.SignMNS(req, c.keys.AccessKeyID, c.keys.AccessKeySecret, c.keys.SecurityToken, c.now(), content)
 	res, err := c.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("mns: %w", err)

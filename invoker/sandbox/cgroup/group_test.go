@@ -1,4 +1,4 @@
-package native
+package cgroup
 
 import (
 	"errors"
@@ -30,30 +30,30 @@ func TestTheDaemonFindsItsCgroups(t *testing.T) {
 		{
 			name: "version 2", member: "0::/system.slice/fcd.service\n",
 			mounts: "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n",
-			want:   ownCgroups{v1: map[string]string{}, unified: "/sys/fs/cgroup/system.slice/fcd.service"},
+			want:   ownCgroups{V1: map[string]string{}, Unified: "/sys/fs/cgroup/system.slice/fcd.service"},
 		}, {
 			name: "version 1", mounts: v1Mounts,
 			member: "9:memory:/a/b\n8:cpu,cpuacct:/c\n7:pids:/\n1:name=systemd:/s\n",
-			want: ownCgroups{v1: map[string]string{
+			want: ownCgroups{V1: map[string]string{
 				"memory": "/sys/fs/cgroup/memory/a/b", "cpu": "/sys/fs/cgroup/cpu,cpuacct/c",
 				"cpuacct": "/sys/fs/cgroup/cpu,cpuacct/c", "pids": "/sys/fs/cgroup/pids",
-			}},
+			}, other: []string{"/sys/fs/cgroup/systemd/s"}},
 		}, {
 			name: "hybrid", mounts: v1Mounts + "30 23 0:26 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n",
 			member: "9:memory:/a\n0::/u\n",
-			want:   ownCgroups{v1: map[string]string{"memory": "/sys/fs/cgroup/memory/a"}, unified: "/sys/fs/cgroup/unified/u"},
+			want:   ownCgroups{V1: map[string]string{"memory": "/sys/fs/cgroup/memory/a"}, Unified: "/sys/fs/cgroup/unified/u"},
 		}, {
 			name: "a container that sees only its own part", member: "9:memory:/docker/x/sub\n",
 			mounts: "24 23 0:21 /docker/x /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n",
-			want:   ownCgroups{v1: map[string]string{"memory": "/sys/fs/cgroup/memory/sub"}},
+			want:   ownCgroups{V1: map[string]string{"memory": "/sys/fs/cgroup/memory/sub"}},
 		}, {
 			name: "a mount that shows another part", member: "0::/../outside\n",
 			mounts: "24 23 0:21 /docker/y /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
-			want:   ownCgroups{v1: map[string]string{}},
+			want:   ownCgroups{V1: map[string]string{}},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := parseCgroups(strings.NewReader(c.member), strings.NewReader(c.mounts))
+			got, err := parse(strings.NewReader(c.member), strings.NewReader(c.mounts))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -62,7 +62,7 @@ func TestTheDaemonFindsItsCgroups(t *testing.T) {
 			}
 		})
 	}
-	if _, err := parseCgroups(strings.NewReader("nonsense\n"), strings.NewReader("")); err == nil {
+	if _, err := parse(strings.NewReader("nonsense\n"), strings.NewReader("")); err == nil {
 		t.Error("a membership without colons was taken")
 	}
 }
@@ -77,7 +77,7 @@ func TestCgroupErrorsTellAnOperatorWhatToDo(t *testing.T) {
 		{unix.EROFS, "mounted read-only"},
 		{errors.New("odd"), "odd"},
 	} {
-		if got := cgroupReason(c.err); !strings.Contains(got, c.want) {
+		if got := reason(c.err); !strings.Contains(got, c.want) {
 			t.Errorf("%v: %q lacks %q", c.err, got, c.want)
 		}
 	}
@@ -96,14 +96,14 @@ func TestTheTreeOfVersion2NeedsDelegatedControllers(t *testing.T) {
 			}
 		}
 	}
-	tree, err := newCgroupTree(ownCgroups{v1: map[string]string{}, unified: own}, "x")
+	tree, err := open(ownCgroups{V1: map[string]string{}, Unified: own}, "x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if tree.usable() {
+	if tree.Usable() {
 		t.Error("a tree without the memory controller is used")
 	}
-	if got := tree.missing["memory"]; !strings.Contains(got, "not delegated") {
+	if got := tree.Missing["memory"]; !strings.Contains(got, "not delegated") {
 		t.Errorf("memory: %q", got)
 	}
 }
@@ -121,11 +121,11 @@ func TestVersion2IsToldTheLimitsAndReadBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	g := &cgroup{tree: &cgroupTree{v2: true}, unified: dir}
+	g := &Group{tree: &Tree{v2: true}, Unified: dir}
 	if err := g.open(); err != nil {
 		t.Fatal(err)
 	}
-	if err := g.setLimits(sandbox.Limits{MemoryMB: 128, CPUMilli: 250, Pids: 64}); err != nil {
+	if err := g.SetLimits(sandbox.Limits{MemoryMB: 128, CPUMilli: 250, Pids: 64}); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
@@ -136,7 +136,7 @@ func TestVersion2IsToldTheLimitsAndReadBack(t *testing.T) {
 			t.Errorf("%s holds %q, want %q (%v)", name, got, want, err)
 		}
 	}
-	got, err := g.usage()
+	got, err := g.Usage()
 	want := sandbox.Usage{PeakMemoryBytes: 70 * megabyte, CPU: 1500 * time.Microsecond, OOMKills: 2}
 	if err != nil || got != want {
 		t.Errorf("usage %+v, %v, want %+v", got, err, want)

@@ -1,4 +1,4 @@
-package native
+package cgroup
 
 import (
 	"fmt"
@@ -11,10 +11,10 @@ import (
 	"fcd/invoker/sandbox"
 )
 
-// usage reads what the instance used so far.
-func (g *cgroup) usage() (sandbox.Usage, error) {
+// Usage reads what the instance used so far.
+func (g *Group) Usage() (sandbox.Usage, error) {
 	var u sandbox.Usage
-	kills, err := g.oomKills()
+	kills, err := g.OOMKills()
 	if err != nil {
 		return u, err
 	}
@@ -27,11 +27,11 @@ func (g *cgroup) usage() (sandbox.Usage, error) {
 	return u, err
 }
 
-func (g *cgroup) usageV1(u *sandbox.Usage) (err error) {
-	if u.PeakMemoryBytes, err = readInt(filepath.Join(g.v1["memory"], "memory.max_usage_in_bytes")); err != nil {
+func (g *Group) usageV1(u *sandbox.Usage) (err error) {
+	if u.PeakMemoryBytes, err = readInt(filepath.Join(g.V1["memory"], "memory.max_usage_in_bytes")); err != nil {
 		return err
 	}
-	if dir := g.v1["cpuacct"]; dir != "" {
+	if dir := g.V1["cpuacct"]; dir != "" {
 		ns, err := readInt(filepath.Join(dir, "cpuacct.usage"))
 		u.CPU = time.Duration(ns)
 		return err
@@ -39,7 +39,7 @@ func (g *cgroup) usageV1(u *sandbox.Usage) (err error) {
 	return nil
 }
 
-func (g *cgroup) usageV2(u *sandbox.Usage) (err error) {
+func (g *Group) usageV2(u *sandbox.Usage) (err error) {
 	if g.peak != nil {
 		var b [32]byte
 		n, err := g.peak.ReadAt(b[:], 0)
@@ -49,13 +49,13 @@ func (g *cgroup) usageV2(u *sandbox.Usage) (err error) {
 		if u.PeakMemoryBytes, err = strconv.ParseInt(strings.TrimSpace(string(b[:n])), 10, 64); err != nil {
 			return err
 		}
-	} else if u.PeakMemoryBytes, err = readInt(filepath.Join(g.unified, "memory.peak")); err != nil {
-		u.PeakMemoryBytes, err = readInt(filepath.Join(g.unified, "memory.current"))
+	} else if u.PeakMemoryBytes, err = readInt(filepath.Join(g.Unified, "memory.peak")); err != nil {
+		u.PeakMemoryBytes, err = readInt(filepath.Join(g.Unified, "memory.current"))
 		if err != nil {
 			return err
 		}
 	}
-	stat, err := os.ReadFile(filepath.Join(g.unified, "cpu.stat"))
+	stat, err := os.ReadFile(filepath.Join(g.Unified, "cpu.stat"))
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (g *cgroup) usageV2(u *sandbox.Usage) (err error) {
 	return nil
 }
 
-func (g *cgroup) oomKills() (int64, error) {
+func (g *Group) OOMKills() (int64, error) {
 	n, err := g.manager.OOMKillCount()
 	if err != nil {
 		return 0, fmt.Errorf("out-of-memory kills: %w", err)
@@ -77,10 +77,10 @@ func (g *cgroup) oomKills() (int64, error) {
 	return int64(n), nil
 }
 
-// resetPeak begins a new peak.
-func (g *cgroup) resetPeak() error {
+// ResetPeak begins a new peak.
+func (g *Group) ResetPeak() error {
 	if !g.tree.v2 {
-		return os.WriteFile(filepath.Join(g.v1["memory"], "memory.max_usage_in_bytes"), []byte("0"), 0)
+		return os.WriteFile(filepath.Join(g.V1["memory"], "memory.max_usage_in_bytes"), []byte("0"), 0)
 	}
 	if g.peak == nil {
 		return sandbox.ErrNotSupported

@@ -1,4 +1,4 @@
-package native
+package cgroup
 
 import (
 	"errors"
@@ -23,34 +23,34 @@ const (
 	megabyte  = 1 << 20
 )
 
-// cgroup is the cgroup of one instance in every hierarchy of the tree.
-type cgroup struct {
-	tree    *cgroupTree
-	v1      map[string]string // controller -> directory
-	unified string
+// Group is the cgroup of one instance in every hierarchy of the tree.
+type Group struct {
+	tree    *Tree
+	V1      map[string]string // controller -> directory
+	Unified string
 	manager cgroups.Manager
 	birth   *os.File // the v2 directory a child is born into; nil without v2
 	peak    *os.File // v2 memory.peak, kept open since a reset counts for this descriptor only
 }
 
-// newCgroup makes the cgroup of an instance, with its limits.
-func (t *cgroupTree) newCgroup(id string, limits sandbox.Limits) (*cgroup, error) {
-	g := &cgroup{tree: t, v1: map[string]string{}}
-	for c, parent := range t.v1 {
-		g.v1[c] = filepath.Join(parent, instancePrefix+id)
+// Make makes the cgroup of an instance, with its limits.
+func (t *Tree) Make(id string, limits sandbox.Limits) (*Group, error) {
+	g := &Group{tree: t, V1: map[string]string{}}
+	for c, parent := range t.V1 {
+		g.V1[c] = filepath.Join(parent, Prefix+id)
 	}
-	if t.unified != "" {
-		g.unified = filepath.Join(t.unified, instancePrefix+id)
+	if t.Unified != "" {
+		g.Unified = filepath.Join(t.Unified, Prefix+id)
 	}
 	if err := g.build(limits); err != nil {
-		return nil, errors.Join(fmt.Errorf("cgroup: %w", err), g.destroy())
+		return nil, errors.Join(fmt.Errorf("cgroup: %w", err), g.Destroy())
 	}
 	return g, nil
 }
 
 // build makes the directories and sets the limits.
-func (g *cgroup) build(limits sandbox.Limits) error {
-	for _, d := range g.dirs() {
+func (g *Group) build(limits sandbox.Limits) error {
+	for _, d := range g.Dirs() {
 		if err := os.Mkdir(d, 0o755); err != nil {
 			return err
 		}
@@ -58,27 +58,27 @@ func (g *cgroup) build(limits sandbox.Limits) error {
 	if err := g.open(); err != nil {
 		return err
 	}
-	return g.setLimits(limits)
+	return g.SetLimits(limits)
 }
 
 // open makes the library's manager and the files that stay open.
-func (g *cgroup) open() (err error) {
+func (g *Group) open() (err error) {
 	config := &cgroups.Cgroup{Resources: &cgroups.Resources{SkipDevices: true}}
 	if g.tree.v2 {
-		g.manager, err = fs2.NewManager(config, g.unified)
+		g.manager, err = fs2.NewManager(config, g.Unified)
 	} else {
-		g.manager, err = fs.NewManager(config, g.v1)
+		g.manager, err = fs.NewManager(config, g.V1)
 	}
 	if err != nil {
 		return err
 	}
-	if g.unified != "" {
-		if g.birth, err = os.Open(g.unified); err != nil {
+	if g.Unified != "" {
+		if g.birth, err = os.Open(g.Unified); err != nil {
 			return err
 		}
 	}
 	if g.tree.v2 {
-		g.peak, err = os.OpenFile(filepath.Join(g.unified, "memory.peak"), os.O_RDWR, 0)
+		g.peak, err = os.OpenFile(filepath.Join(g.Unified, "memory.peak"), os.O_RDWR, 0)
 		if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
 			return nil // before Linux 5.19, or not resettable: stats read it by path
 		}
@@ -86,28 +86,28 @@ func (g *cgroup) open() (err error) {
 	return err
 }
 
-// dirs lists the directories without doubles: co-mounted controllers share one.
-func (g *cgroup) dirs() []string {
+// Dirs lists the directories without doubles: co-mounted controllers share one.
+func (g *Group) Dirs() []string {
 	var out []string
 	seen := map[string]bool{"": true}
 	for _, c := range controllers {
-		if d := g.v1[c]; !seen[d] {
+		if d := g.V1[c]; !seen[d] {
 			seen[d] = true
 			out = append(out, d)
 		}
 	}
-	if g.unified != "" {
-		out = append(out, g.unified)
+	if g.Unified != "" {
+		out = append(out, g.Unified)
 	}
 	return out
 }
 
-// join moves the calling thread, which must be locked and must never be used for anything else, into the v1 cgroups:
+// Join moves the calling thread, which must be locked and must never be used for anything else, into the v1 cgroups:
 // a child is born where its parent thread is. A single thread moves without the lock that moving a process by number
 // waits for.
-func (g *cgroup) join() error {
-	for _, d := range g.dirs() {
-		if d == g.unified {
+func (g *Group) Join() error {
+	for _, d := range g.Dirs() {
+		if d == g.Unified {
 			continue
 		}
 		if err := os.WriteFile(filepath.Join(d, "tasks"), []byte("0"), 0); err != nil {
@@ -117,8 +117,8 @@ func (g *cgroup) join() error {
 	return nil
 }
 
-// setLimits sets the limits and reads them back: a limit that did not take is an error, never a silence.
-func (g *cgroup) setLimits(l sandbox.Limits) error {
+// SetLimits sets the limits and reads them back: a limit that did not take is an error, never a silence.
+func (g *Group) SetLimits(l sandbox.Limits) error {
 	memory := int64(l.MemoryMB) * megabyte
 	quota := int64(l.CPUMilli) * int64(cpuPeriod/time.Microsecond) / 1000
 	pids := int64(l.Pids)
@@ -126,7 +126,7 @@ func (g *cgroup) setLimits(l sandbox.Limits) error {
 	if memory > 0 {
 		r.Memory = memory
 		if !g.tree.noSwapAccount {
-			r.MemorySwap = memory // v1: memory and swap together; v2: the library makes it no swap at all
+			r.MemorySwap = memory // V1: memory and swap together; v2: the library makes it no swap at all
 		}
 	}
 	if quota > 0 && g.has("cpu") {
@@ -141,22 +141,22 @@ func (g *cgroup) setLimits(l sandbox.Limits) error {
 	return g.verify(memory, quota, pids)
 }
 
-func (g *cgroup) has(controller string) bool {
+func (g *Group) has(controller string) bool {
 	if g.tree.v2 {
-		return g.tree.missing[controller] == ""
+		return g.tree.Missing[controller] == ""
 	}
-	return g.v1[controller] != ""
+	return g.V1[controller] != ""
 }
 
 // verify compares the limit files with what was asked for.
-func (g *cgroup) verify(memory, quota, pids int64) error {
+func (g *Group) verify(memory, quota, pids int64) error {
 	check := func(controller, v1, v2 string, want int64) error {
 		if want < 0 || !g.has(controller) {
 			return nil
 		}
-		path := filepath.Join(g.v1[controller], v1)
+		path := filepath.Join(g.V1[controller], v1)
 		if g.tree.v2 {
-			path = filepath.Join(g.unified, v2)
+			path = filepath.Join(g.Unified, v2)
 		}
 		data, err := os.ReadFile(path)
 		if errors.Is(err, os.ErrNotExist) && v2 == swapV2 {
@@ -188,32 +188,56 @@ func (g *cgroup) verify(memory, quota, pids int64) error {
 		check("pids", "pids.max", "pids.max", set(pids)))
 }
 
-// kill sends SIGKILL to every process of the cgroup at once, where the kernel can.
-func (g *cgroup) kill() {
-	if g.unified != "" {
-		// Before Linux 5.14 there is no such file; the death of pid 1 does the same.
-		_ = os.WriteFile(filepath.Join(g.unified, "cgroup.kill"), []byte("1"), 0)
+// Birth is the descriptor of the v2 directory that a child is born into, where there is one.
+func (g *Group) Birth() (fd int, ok bool) {
+	if g.birth == nil {
+		return 0, false
 	}
+	return int(g.birth.Fd()), true
 }
 
-// destroy removes the cgroup, which must be empty of processes; threads that are just ending are waited for.
-func (g *cgroup) destroy() error {
+// Add puts a process, which another runtime has put into the v1 hierarchies, into that of v2 on a hybrid host too, so that
+// kill and freeze reach it.
+func (g *Group) Add(pid int) error {
+	if g.tree.v2 || g.Unified == "" {
+		return nil
+	}
+	if err := os.WriteFile(filepath.Join(g.Unified, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0); err != nil {
+		return fmt.Errorf("enter the cgroup: %w", err)
+	}
+	return nil
+}
+
+// Pids lists the processes.
+func (g *Group) Pids() []int { return Pids(g.Dirs()[0]) }
+
+// Kill sends SIGKILL to every process of the cgroup at once, where the kernel can.
+func (g *Group) Kill() {
+	if g.Unified != "" {
+		// Before Linux 5.14 there is no such file; the death of pid 1 does the same.
+		_ = os.WriteFile(filepath.Join(g.Unified, "cgroup.kill"), []byte("1"), 0)
+	}
+	thaw(g.V1["freezer"]) // a frozen process does not die
+}
+
+// Destroy removes the cgroup, which must be empty of processes; threads that are just ending are waited for.
+func (g *Group) Destroy() error {
 	for _, f := range []*os.File{g.birth, g.peak} {
 		if f != nil {
 			f.Close()
 		}
 	}
 	var errs error
-	for _, d := range g.dirs() {
+	for _, d := range g.Dirs() {
 		errs = errors.Join(errs, cgroups.RemovePath(d))
 	}
 	return errs
 }
 
-// oomEvents returns a descriptor that becomes readable when the v1 memory limit is hit beyond reclaim, the kernel's
+// OOMEvents returns a descriptor that becomes readable when the v1 memory limit is hit beyond reclaim, the kernel's
 // substitute for memory.oom.group. nil where it is not needed or not to be had.
-func (g *cgroup) oomEvents() (*os.File, error) {
-	dir := g.v1["memory"]
+func (g *Group) OOMEvents() (*os.File, error) {
+	dir := g.V1["memory"]
 	if dir == "" {
 		return nil, nil
 	}

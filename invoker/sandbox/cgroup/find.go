@@ -1,4 +1,4 @@
-package native
+package cgroup
 
 import (
 	"bufio"
@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -15,12 +16,13 @@ var controllers = [...]string{"memory", "cpu", "cpuacct", "pids", "freezer"}
 
 // ownCgroups is where the daemon itself lives.
 type ownCgroups struct {
-	v1      map[string]string // controller -> directory
-	unified string            // directory in the v2 hierarchy, "" if none is mounted
+	V1      map[string]string // controller -> directory
+	Unified string            // directory in the v2 hierarchy, "" if none is mounted
+	other   []string          // directories in the v1 hierarchies of other controllers
 }
 
-// findCgroups reads the daemon's place in every hierarchy from /proc/self.
-func findCgroups() (ownCgroups, error) {
+// find reads the daemon's place in every hierarchy from /proc/self.
+func find() (ownCgroups, error) {
 	member, err := os.Open("/proc/self/cgroup")
 	if err != nil {
 		return ownCgroups{}, fmt.Errorf("cgroups: %w", err)
@@ -31,11 +33,11 @@ func findCgroups() (ownCgroups, error) {
 		return ownCgroups{}, fmt.Errorf("cgroups: %w", err)
 	}
 	defer mounts.Close()
-	return parseCgroups(member, mounts)
+	return parse(member, mounts)
 }
 
-// parseCgroups joins memberships (lines "9:memory:/path", "0::/path") with mounts.
-func parseCgroups(member, mounts io.Reader) (ownCgroups, error) {
+// parse joins memberships (lines "9:memory:/path", "0::/path") with mounts.
+func parse(member, mounts io.Reader) (ownCgroups, error) {
 	paths := map[string]string{} // controller or "" -> path in its hierarchy
 	lines := bufio.NewScanner(member)
 	for lines.Scan() {
@@ -50,7 +52,7 @@ func parseCgroups(member, mounts io.Reader) (ownCgroups, error) {
 	if err := lines.Err(); err != nil {
 		return ownCgroups{}, fmt.Errorf("cgroups: %w", err)
 	}
-	own := ownCgroups{v1: map[string]string{}}
+	own := ownCgroups{V1: map[string]string{}}
 	lines = bufio.NewScanner(mounts)
 	for lines.Scan() {
 		m, ok := parseMount(lines.Text())
@@ -59,36 +61,41 @@ func parseCgroups(member, mounts io.Reader) (ownCgroups, error) {
 		}
 		if m.fstype == "cgroup2" {
 			if dir, ok := m.dir(paths[""]); ok {
-				own.unified = dir
+				own.Unified = dir
 			}
 			continue
 		}
-		for _, c := range controllers {
-			if dir, ok := m.dir(paths[c]); ok && m.has(c) && paths[c] != "" {
-				own.v1[c] = dir
+		for c, path := range paths {
+			dir, ok := m.dir(path)
+			switch {
+			case !ok || c == "" || !m.has(c):
+			case slices.Contains(controllers[:], c):
+				own.V1[c] = dir
+			default:
+				own.other = append(own.other, dir)
 			}
 		}
 	}
 	return own, lines.Err()
 }
 
-// cgroupMount is one line of mountinfo about a cgroup hierarchy.
-type cgroupMount struct{ root, point, fstype, options string }
+// mount is one line of mountinfo about a cgroup hierarchy.
+type mount struct{ root, point, fstype, options string }
 
 // parseMount reads "36 35 98:0 ROOT POINT opts ... - FSTYPE SOURCE OPTIONS".
-func parseMount(line string) (cgroupMount, bool) {
+func parseMount(line string) (mount, bool) {
 	before, after, ok := strings.Cut(line, " - ")
 	if !ok {
-		return cgroupMount{}, false
+		return mount{}, false
 	}
 	left, right := strings.Fields(before), strings.Fields(after)
 	if len(left) < 5 || len(right) < 3 || (right[0] != "cgroup" && right[0] != "cgroup2") {
-		return cgroupMount{}, false
+		return mount{}, false
 	}
-	return cgroupMount{root: left[3], point: left[4], fstype: right[0], options: right[2]}, true
+	return mount{root: left[3], point: left[4], fstype: right[0], options: right[2]}, true
 }
 
-func (m cgroupMount) has(controller string) bool {
+func (m mount) has(controller string) bool {
 	for o := range strings.SplitSeq(m.options, ",") {
 		if o == controller {
 			return true
@@ -98,7 +105,7 @@ func (m cgroupMount) has(controller string) bool {
 }
 
 // dir maps a path in the hierarchy to a directory below the mount, which may show only a part of it.
-func (m cgroupMount) dir(path string) (string, bool) {
+func (m mount) dir(path string) (string, bool) {
 	rel, err := filepath.Rel(m.root, path)
 	if err != nil || rel == ".." || strings.HasPrefix(rel, "../") {
 		return "", false

@@ -1,4 +1,4 @@
-package native
+package syscalls
 
 import (
 	"encoding/binary"
@@ -8,8 +8,6 @@ import (
 	"github.com/elastic/go-seccomp-bpf/arch"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
-
-	"fcd/invoker/sandbox/syscalls"
 )
 
 // Where struct seccomp_data holds what the filter asks for. Only the low words of arguments are looked at: the kernel
@@ -20,14 +18,14 @@ const (
 	offArg0   = 16
 )
 
-// seccompProgram assembles the filter of every instance as an array of struct sock_filter in host byte order.
+// Filter assembles the filter of every instance as an array of struct sock_filter in host byte order.
 //
 // It has two parts. The first is ours and decides what needs more than a number: foreign architectures (killed; the
 // library would give them the default action), numbers newer than the list (ENOSYS, so that libraries fall back; x32
 // falls in here too), and the calls whose arguments matter. They come first and always end in a verdict, because a
 // conditional rule of the library leaves the argument in the accumulator for the comparisons behind it. The second part
 // is the plain allow-list, assembled by the library, whose default is EPERM.
-func seccompProgram() ([]byte, error) {
+func Filter() ([]byte, error) {
 	info, err := arch.GetInfo("")
 	if err != nil {
 		return nil, fmt.Errorf("seccomp: %w", err)
@@ -56,7 +54,7 @@ func seccompProgram() ([]byte, error) {
 
 // knownNames returns the names of the allow-list that this architecture has, and the highest number among them.
 func knownNames(info *arch.Info) (names []string, newest uint32) {
-	for _, name := range syscalls.Names() {
+	for _, name := range Names() {
 		number, ok := info.SyscallNames[name]
 		if !ok {
 			continue
@@ -86,12 +84,12 @@ func argumentRules(info *arch.Info, newest uint32) []bpf.Instruction {
 
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: number("clone"), SkipTrue: 4},
 		bpf.LoadAbsolute{Off: offArg0, Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: syscalls.NewNamespaces, SkipFalse: 1},
+		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: NewNamespaces, SkipFalse: 1},
 		bpf.RetConstant{Val: eperm},
 		bpf.RetConstant{Val: allow},
 	}
-	rules = append(rules, oneOf(number("socket"), syscalls.SocketFamilies()...)...)
-	return append(rules, oneOf(number("personality"), syscalls.Personalities()...)...)
+	rules = append(rules, oneOf(number("socket"), SocketFamilies()...)...)
+	return append(rules, oneOf(number("personality"), Personalities()...)...)
 }
 
 // oneOf allows a system call when its first argument is one of the values and refuses it otherwise. The accumulator

@@ -1,4 +1,4 @@
-package native
+package cgroup
 
 import (
 	"bytes"
@@ -17,17 +17,17 @@ import (
 // reapWait is how long leftovers of an earlier life may take to die after SIGKILL.
 const reapWait = 5 * time.Second
 
-// reap kills and removes what an earlier life of this daemon left in its tree. The lock is held, so nobody living
+// Reap kills and removes what an earlier life of this daemon left in its tree. The lock is held, so nobody living
 // owns it. It returns how many instances there were.
-func (t *cgroupTree) reap() (int, error) {
+func (t *Tree) Reap() (int, error) {
 	left := map[string][]string{} // name -> directories
-	for _, parent := range t.dirs() {
+	for _, parent := range t.Dirs() {
 		entries, err := os.ReadDir(parent)
 		if err != nil {
 			return 0, fmt.Errorf("leftover instances: %w", err)
 		}
 		for _, e := range entries {
-			if e.IsDir() && strings.HasPrefix(e.Name(), instancePrefix) {
+			if e.IsDir() && strings.HasPrefix(e.Name(), Prefix) {
 				left[e.Name()] = append(left[e.Name()], filepath.Join(parent, e.Name()))
 			}
 		}
@@ -52,7 +52,7 @@ func reapOne(dirs []string) error {
 			thaw(d)
 			// Where there is no cgroup.kill the loop below does the same, process by process.
 			_ = os.WriteFile(filepath.Join(d, "cgroup.kill"), []byte("1"), 0)
-			for _, pid := range cgroupPids(d) {
+			for _, pid := range Pids(d) {
 				alive++
 				killMember(pid, d)
 			}
@@ -82,8 +82,8 @@ func thaw(dir string) {
 	}
 }
 
-// cgroupPids lists the processes of a cgroup; none if it is gone.
-func cgroupPids(dir string) []int {
+// Pids lists the processes of a cgroup; none if it is gone.
+func Pids(dir string) []int {
 	data, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
 	if err != nil {
 		return nil
@@ -104,7 +104,7 @@ func killMember(pid int, dir string) {
 		return
 	}
 	defer unix.Close(fd)
-	for _, p := range cgroupPids(dir) {
+	for _, p := range Pids(dir) {
 		if p == pid {
 			_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) // it may just have ended
 			return

@@ -1,4 +1,4 @@
-package native
+package cgroup
 
 import (
 	"errors"
@@ -11,38 +11,58 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// instancePrefix begins the names of the instances' cgroups.
-const instancePrefix = "inst-"
+// Prefix begins the names of the instances' cgroups.
+const Prefix = "inst-"
 
-// errInUse says that another living daemon has the same ID.
-var errInUse = errors.New("in use by another daemon")
+// ErrInUse says that another living daemon has the same ID.
+var ErrInUse = errors.New("in use by another daemon")
 
-// cgroupTree is the part of the cgroup hierarchies that belongs to this driver: one directory "fcd-ID" below the
+// Tree is the part of the cgroup hierarchies that belongs to this driver: one directory "fcd-ID" below the
 // daemon's own cgroup in each of them. A lock on the first keeps a second daemon with the same ID out.
-type cgroupTree struct {
+type Tree struct {
+	name    string            // "fcd-ID"
+	other   []string          // own cgroups in hierarchies that are not used
 	v2      bool              // the controllers are those of unified
-	v1      map[string]string // controller -> fcd-ID directory
-	unified string            // fcd-ID in the v2 hierarchy; "" where there is none
-	missing map[string]string // controller -> why it cannot be used
+	V1      map[string]string // controller -> fcd-ID directory
+	Unified string            // fcd-ID in the v2 hierarchy; "" where there is none
+	Missing map[string]string // controller -> why it cannot be used
 	lock    *os.File
 	// noSwapAccount: the kernel has no memory.memsw files.
 	noSwapAccount bool
 }
 
-// newCgroupTree makes the directories. Controllers that cannot be used are named in missing; without memory or pids the
-// tree is empty, since half a tree would only promise what it does not hold. The error is about a second daemon.
-func newCgroupTree(own ownCgroups, id string) (*cgroupTree, error) {
-	t := &cgroupTree{v1: map[string]string{}, missing: map[string]string{}}
+// Open finds this process's own cgroups and makes the directories below them. Controllers that cannot be used are named
+// in Missing; without memory or pids the tree is empty, since half a tree would only promise what it does not hold. The
+// error is about a second daemon (ErrInUse).
+func Open(id string) (*Tree, error) {
+	own, err := find()
+	if err != nil {
+		return nil, err
+	}
+	return open(own, id)
+}
+
+// None is an empty tree, for a reason.
+func None(reason string) *Tree {
+	t := &Tree{Missing: map[string]string{}}
+	for _, c := range controllers {
+		t.Missing[c] = reason
+	}
+	return t
+}
+
+func open(own ownCgroups, id string) (*Tree, error) {
 	name := "fcd-" + id
-	t.v2 = len(own.v1) == 0 && own.unified != ""
+	t := &Tree{name: name, other: own.other, V1: map[string]string{}, Missing: map[string]string{}}
+	t.v2 = len(own.V1) == 0 && own.Unified != ""
 	if t.v2 {
-		t.openV2(own.unified, name)
+		t.openV2(own.Unified, name)
 	} else {
 		t.openV1(own, name)
 	}
-	if len(t.missing) > 0 && (t.missing["memory"] != "" || t.missing["pids"] != "") {
-		t.remove()
-		t.v1, t.unified = map[string]string{}, ""
+	if len(t.Missing) > 0 && (t.Missing["memory"] != "" || t.Missing["pids"] != "") {
+		t.Remove()
+		t.V1, t.Unified = map[string]string{}, ""
 		return t, nil
 	}
 	if err := t.acquire(id); err != nil {
@@ -51,39 +71,39 @@ func newCgroupTree(own ownCgroups, id string) (*cgroupTree, error) {
 	return t, nil
 }
 
-// usable tells whether instances get cgroups.
-func (t *cgroupTree) usable() bool { return len(t.dirs()) > 0 }
+// Usable tells whether instances get cgroups.
+func (t *Tree) Usable() bool { return len(t.Dirs()) > 0 }
 
 // openV1 makes the directory of each controller, and in the nearly empty v2 hierarchy of a hybrid host one for kill,
 // freeze and birth.
-func (t *cgroupTree) openV1(own ownCgroups, name string) {
+func (t *Tree) openV1(own ownCgroups, name string) {
 	for _, c := range controllers {
-		base, ok := own.v1[c]
+		base, ok := own.V1[c]
 		if !ok {
-			t.missing[c] = "the cgroup controller " + c + " is not mounted"
+			t.Missing[c] = "the cgroup controller " + c + " is not mounted"
 			continue
 		}
 		dir := filepath.Join(base, name)
 		if err := mkdir(dir); err != nil {
-			t.missing[c] = cgroupReason(err)
+			t.Missing[c] = reason(err)
 			continue
 		}
-		t.v1[c] = dir
+		t.V1[c] = dir
 	}
-	if own.unified != "" {
-		dir := filepath.Join(own.unified, name)
+	if own.Unified != "" {
+		dir := filepath.Join(own.Unified, name)
 		if err := mkdir(dir); err == nil {
-			t.unified = dir
+			t.Unified = dir
 		}
 	}
-	if dir := t.v1["memory"]; dir != "" {
+	if dir := t.V1["memory"]; dir != "" {
 		t.noSwapAccount = !cgroups.PathExists(filepath.Join(dir, "memory.memsw.limit_in_bytes"))
 	}
 }
 
 // openV2 makes room for instances below the daemon's cgroup. A cgroup that hands controllers to its children may hold no
 // process itself, so the daemon moves into a child named daemon first, as a systemd unit with Delegate= allows.
-func (t *cgroupTree) openV2(own, name string) {
+func (t *Tree) openV2(own, name string) {
 	base := own
 	if filepath.Base(own) == "daemon" {
 		base = filepath.Dir(own) // moved there by an earlier driver of this process
@@ -100,7 +120,7 @@ func (t *cgroupTree) openV2(own, name string) {
 		t.missAll(err)
 		return
 	}
-	t.unified = dir
+	t.Unified = dir
 	if err := enableControllers(dir); err != nil {
 		t.missAll(err)
 		return
@@ -108,15 +128,15 @@ func (t *cgroupTree) openV2(own, name string) {
 	on, _ := os.ReadFile(filepath.Join(dir, "cgroup.subtree_control"))
 	for _, c := range []string{"memory", "pids", "cpu"} {
 		if !strings.Contains(" "+strings.TrimSpace(string(on))+" ", " "+c+" ") {
-			t.missing[c] = "the cgroup controller " + c + " is not delegated to " + base +
+			t.Missing[c] = "the cgroup controller " + c + " is not delegated to " + base +
 				"; run fcd as a systemd unit with Delegate=cpu memory pids"
 		}
 	}
 }
 
-func (t *cgroupTree) missAll(err error) {
+func (t *Tree) missAll(err error) {
 	for _, c := range controllers {
-		t.missing[c] = cgroupReason(err)
+		t.Missing[c] = reason(err)
 	}
 }
 
@@ -157,8 +177,8 @@ func enableControllers(dir string) error {
 	return nil
 }
 
-// cgroupReason puts an error of making cgroups into an operator's words.
-func cgroupReason(err error) string {
+// reason puts an error of making cgroups into an operator's words.
+func reason(err error) string {
 	switch {
 	case errors.Is(err, unix.EBUSY):
 		return err.Error() + ": the cgroup holds other processes beside fcd; start fcd in one of its own, " +
@@ -175,45 +195,45 @@ func cgroupReason(err error) string {
 
 // acquire takes the lock. The directory must still be the one at that path, as its last owner may have removed it
 // between our making and our locking it.
-func (t *cgroupTree) acquire(id string) error {
-	path := t.dirs()[0]
+func (t *Tree) acquire(id string) error {
+	path := t.Dirs()[0]
 	f, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("cgroups: %w", err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
-		return fmt.Errorf("sandbox driver id %q: %w (%s is locked)", id, errInUse, path)
+		return fmt.Errorf("id %q: %w (%s is locked)", id, ErrInUse, path)
 	}
 	held, err1 := f.Stat()
 	now, err2 := os.Stat(path)
 	if err1 != nil || err2 != nil || !os.SameFile(held, now) {
 		f.Close()
-		return fmt.Errorf("sandbox driver id %q: %w (%s was just removed)", id, errInUse, path)
+		return fmt.Errorf("id %q: %w (%s was just removed)", id, ErrInUse, path)
 	}
 	t.lock = f
 	return nil
 }
 
-// dirs lists the tree's directories, the one that carries the lock first.
-func (t *cgroupTree) dirs() []string {
+// Dirs lists the tree's directories, the one that carries the lock first.
+func (t *Tree) Dirs() []string {
 	var out []string
 	seen := map[string]bool{}
 	for _, c := range controllers {
-		if d := t.v1[c]; d != "" && !seen[d] {
+		if d := t.V1[c]; d != "" && !seen[d] {
 			seen[d] = true
 			out = append(out, d)
 		}
 	}
-	if t.unified != "" {
-		out = append(out, t.unified)
+	if t.Unified != "" {
+		out = append(out, t.Unified)
 	}
 	return out
 }
 
-// remove takes away the tree's empty directories; one that holds a foreign cgroup stays.
-func (t *cgroupTree) remove() {
-	for _, d := range t.dirs() {
+// Remove takes away the tree's empty directories; one that holds a foreign cgroup stays.
+func (t *Tree) Remove() {
+	for _, d := range t.Dirs() {
 		_ = os.Remove(d) // left for the next life if it is not empty
 	}
 	if t.lock != nil {
@@ -227,4 +247,21 @@ func mkdir(path string) error {
 		return err
 	}
 	return nil
+}
+
+// OCIPath is where a runtime of the Open Container Initiative finds the group of an instance: relative to its own cgroup
+// on version 1, as it is in each hierarchy, from the root on version 2, where the daemon has moved aside.
+func (t *Tree) OCIPath(instance string) string {
+	if t.v2 {
+		const mount = "/sys/fs/cgroup"
+		return strings.TrimPrefix(filepath.Join(t.Unified, Prefix+instance), mount)
+	}
+	return filepath.Join(t.name, Prefix+instance)
+}
+
+// RemoveStray removes what such runtimes made of the tree in hierarchies that it does not use itself.
+func (t *Tree) RemoveStray() {
+	for _, d := range t.other {
+		_ = os.Remove(filepath.Join(d, t.name)) // not there, or not empty
+	}
 }
