@@ -57,6 +57,7 @@ func (d *Daemon) openLogs(context.Context) error {
 		return err
 	}
 	d.onClose("log spool", sp.Close)
+	d.spoolFailed = sp.Failed()
 	o := d.cfg.ShipperOptions()
 	o.Spool, o.Sink = sp, sink
 	if d.cfg.SLS.Endpoint == "" && d.localSLS != nil && d.cfg.LocalCloud.SLS.AutoCreate {
