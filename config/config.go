@@ -44,6 +44,7 @@ type Config struct {
 	Errors      Errors             `yaml:"errors"`
 	Async       Async              `yaml:"async"`
 	Timer       Timer              `yaml:"timer"`
+	LogTrigger  LogTrigger         `yaml:"logTrigger"`
 	Store       Store              `yaml:"store"`
 	Queue       Queue              `yaml:"queue"`
 	Logs        Logs               `yaml:"logs"`

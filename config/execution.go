@@ -64,6 +64,12 @@ type Async struct {
 	MaxAge                 time.Duration `yaml:"maxAge"`
 }
 
+// LogTrigger is the rules of log triggers.
+type LogTrigger struct {
+	OnExhausted  string        `yaml:"onExhausted"`
+	CatchUpEvery time.Duration `yaml:"catchUpEvery"`
+}
+
 // Timer is the rules of timer triggers.
 type Timer struct {
 	AllowSubMinute bool          `yaml:"allowSubMinute"`

@@ -16,6 +16,7 @@ import (
 	"fcd/logsink/spool"
 	"fcd/ram"
 	"fcd/store/sqlite"
+	triggerlogs "fcd/triggers/logs"
 	triggeross "fcd/triggers/oss"
 	"fcd/triggers/timer"
 )
@@ -170,6 +171,16 @@ func (c *Config) ShipperOptions() logsink.Options {
 func (c *Config) OSSTriggerOptions(account string) triggeross.Options {
 	return triggeross.Options{Region: c.Region, Account: account, AllowOverlap: c.OSS.AllowOverlap,
 		MaxTriggersPerBucket: c.OSS.MaxTriggersPerBucket}
+}
+
+// LogTriggerOptions are the rules of log triggers.
+func (c *Config) LogTriggerOptions(account string) triggerlogs.Options {
+	o := triggerlogs.Options{Region: c.Region, Account: account, OnExhausted: c.LogTrigger.OnExhausted, CatchUpEvery: c.LogTrigger.CatchUpEvery,
+		Endpoint: c.SLS.Endpoint}
+	if o.Endpoint == "" {
+		o.Endpoint = "http://" + c.LocalCloud.SLS.Domain // as sandboxes reach the embedded service
+	}
+	return o
 }
 
 // TimerTriggerOptions are the rules of timer triggers.

@@ -90,6 +90,8 @@ func (c *Config) validateExecution(v *violations) {
 	v.oneOf("timer.dowBase", c.Timer.DowBase, "mon1", "sun1")
 	v.oneOf("timer.misfire", c.Timer.Misfire, "skip", "once")
 	v.positive("timer.maxLateness", c.Timer.MaxLateness)
+	v.oneOf("logTrigger.onExhausted", c.LogTrigger.OnExhausted, "hold", "skip")
+	v.positive("logTrigger.catchUpEvery", c.LogTrigger.CatchUpEvery)
 }
 
 func (c *Config) validateState(v *violations) {

@@ -29,6 +29,7 @@ var floors = map[string]int{
 	"fcd/console":                     3,
 	"fcd/triggers/oss":                3,
 	"fcd/triggers/timer":              3,
+	"fcd/triggers/logs":               3,
 	"fcd/invoker/async":               3,
 	"fcd/localcloud":                  3,
 	"fcd/logsink/sls":                 3,

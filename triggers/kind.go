@@ -94,9 +94,11 @@ type Env struct {
 	Dispatch func(ctx context.Context, ev Event, checkpoints ...store.Checkpoint) error
 	// Invoke runs the function at once and gives its result; the checks are those of Dispatch.
 	Invoke func(ctx context.Context, ev Event) (fc.Result, error)
+	// Save commits checkpoints and fates of a source that invokes synchronously, in one commit.
+	Save func(ctx context.Context, checkpoints []store.Checkpoint, fates ...store.Fate) error
 	// Note records the fate of an event that no trigger wanted. It neither waits nor fails; notes may be lost in a crash.
 	Note func(store.Fate)
-	// Checkpoint reads what a dispatch committed under the key; nil if there is none.
+	// Checkpoint reads what Dispatch or Save committed under the key; nil if there is none.
 	Checkpoint func(ctx context.Context, key string) ([]byte, error)
 	Registerer prometheus.Registerer // may be nil
 }
