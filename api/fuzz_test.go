@@ -84,7 +84,7 @@ func FuzzPath(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, path string) {
-		parts, ok := splitPath(path)
+		parts, ok := splitPath(path, basePath)
 		if !ok {
 			return
 		}

@@ -30,6 +30,8 @@ type Options struct {
 	InvocationRoles InvocationRoles
 	// Objects reads code packages named by ossBucketName and ossObjectName. Optional: nil refuses that form.
 	Objects ObjectReader
+	// Events takes events that callers report. Optional: nil refuses them.
+	Events Events
 	// Logstores tells whether a service's logConfig names something that exists. Optional: nil accepts any.
 	Logstores Logstores
 
@@ -67,8 +69,9 @@ type Catalog interface {
 
 // Packages keeps code packages by the SHA-256 of their bytes.
 type Packages interface {
-	// Put keeps a package that is safe to unpack; anything else is InvalidArgument.
-	Put(context.Context, io.Reader) (packages.Package, error)
+	// Put keeps a package that is safe to unpack; anything else is InvalidArgument. before is the sum of the one that it
+	// replaces, "" if there is none.
+	Put(ctx context.Context, r io.Reader, before string) (packages.Package, error)
 	// Open gives the bytes of a package and their number; fs.ErrNotExist if there is no such package.
 	Open(sha256 string) (io.ReadSeekCloser, int64, error)
 }

@@ -32,6 +32,7 @@ const (
 	aQualified = "{service.qualifier}"
 	aFunction  = "{function}"
 	aTrigger   = "{trigger}"
+	aType      = "{type}" // of trigger
 )
 
 // operations is the whole interface, in the guide's order.
@@ -67,7 +68,7 @@ var operations = [...]operation{
 func segments(s ...string) []string { return s }
 
 // params are the names in a path.
-type params struct{ service, qualifier, function, trigger string }
+type params struct{ service, qualifier, function, trigger, kind string }
 
 func (p params) ref() fc.FunctionRef {
 	return fc.FunctionRef{Service: p.service, Qualifier: p.qualifier, Function: p.function}
@@ -75,10 +76,15 @@ func (p params) ref() fc.FunctionRef {
 
 // route finds the operation and reads the names from the path.
 func (a *API) route(c *call) error {
-	path, ok := splitPath(c.URL.EscapedPath())
+	table := operations[:]
+	path, ok := splitPath(c.URL.EscapedPath(), basePath)
+	if !ok {
+		table = extensions[:]
+		path, ok = splitPath(c.URL.EscapedPath(), extensionPath)
+	}
 	if ok {
-		for i := range operations {
-			if op := &operations[i]; op.method == c.Method && matches(op.path, path) {
+		for i := range table {
+			if op := &table[i]; op.method == c.Method && matches(op.path, path) {
 				c.op = op
 				return c.params.read(op.path, path)
 			}
@@ -88,9 +94,9 @@ func (a *API) route(c *call) error {
 }
 
 // splitPath cuts the part behind the base path at its slashes and then unescapes each segment, so that an escaped slash
-// stays inside its segment. It is false for a path outside the API or with an empty or undecodable segment.
-func splitPath(escaped string) ([]string, bool) {
-	rest, ok := strings.CutPrefix(escaped, basePath)
+// stays inside its segment. It is false for a path outside of it or with an empty or undecodable segment.
+func splitPath(escaped, base string) ([]string, bool) {
+	rest, ok := strings.CutPrefix(escaped, base)
 	if !ok {
 		return nil, false
 	}
@@ -133,6 +139,8 @@ func (p *params) read(pattern, path []string) error {
 		case aTrigger:
 			p.trigger = s
 			err = fc.ValidateName("TriggerName", s, fc.MaxNameLength)
+		case aType:
+			p.kind = s
 		}
 		if err != nil {
 			return err

@@ -37,7 +37,9 @@ type Config struct {
 	RAM        RAM        `yaml:"ram"`
 	Limits     Limits     `yaml:"limits"`
 	Invoker    Invoker    `yaml:"invoker"`
+	Pool       Pool       `yaml:"pool"`
 	Sandbox    Sandbox    `yaml:"sandbox"`
+	Network    Network    `yaml:"network"`
 	// RuntimesDir is where `fcd runtimes install` keeps interpreters; "" = the folder runtimes in DataDir.
 	RuntimesDir string             `yaml:"runtimesDir"`
 	Runtimes    map[string]Runtime `yaml:"runtimes"`
@@ -111,7 +113,10 @@ type OSS struct {
 	AccessKeyID          string `yaml:"accessKeyId"`
 	AccessKeySecret      string `yaml:"accessKeySecret"`
 	AllowOverlap         bool   `yaml:"allowOverlap"`
+	OverlapStatus        int    `yaml:"overlapStatus"`
 	MaxTriggersPerBucket int    `yaml:"maxTriggersPerBucket"`
+	Batch                bool   `yaml:"batch"`
+	ObjectMeta           bool   `yaml:"objectMeta"`
 }
 
 // SLS is the Log Service that function logs are shipped to.

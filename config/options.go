@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"path/filepath"
 
 	"fcd/api"
@@ -8,6 +9,8 @@ import (
 	"fcd/invoker"
 	"fcd/invoker/async"
 	"fcd/invoker/runtimes"
+	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/nat"
 	"fcd/invoker/sandbox/native"
 	"fcd/localcloud/oss"
 	localsls "fcd/localcloud/sls"
@@ -74,8 +77,42 @@ func (c *Config) APIOptions() api.Options {
 
 // SandboxOptions are those of the native driver.
 func (c *Config) SandboxOptions() native.Options {
-	return native.Options{UIDFirst: int(c.Sandbox.UIDFirst), UIDLast: int(c.Sandbox.UIDLast), Pids: c.Sandbox.Pids,
-		TmpMB: c.Sandbox.TmpMB}
+	o := native.Options{UIDFirst: int(c.Sandbox.UIDFirst), UIDLast: int(c.Sandbox.UIDLast), Pids: c.Sandbox.Pids,
+		TmpMB: c.Sandbox.TmpMB, HostNetwork: c.Network.Mode == "host", NATRequired: c.Network.Mode == "nat"}
+	if c.Network.Mode == "auto" || c.Network.Mode == "nat" {
+		o.NAT = c.natOptions()
+	}
+	return o
+}
+
+// natOptions are those of the network of functions; what does not parse was refused by Validate.
+func (c *Config) natOptions() *nat.Options {
+	o := &nat.Options{EnableForwarding: c.Network.EnableForwarding}
+	o.Subnet, _ = netip.ParsePrefix(c.Network.Subnet)
+	for _, s := range c.Network.Allow {
+		e, _ := nat.ParseEndpoint(s)
+		o.Allow = append(o.Allow, e)
+	}
+	for _, s := range c.Network.Deny {
+		p, _ := nat.ParseNet(s)
+		o.Deny = append(o.Deny, p)
+	}
+	for _, s := range c.Network.Resolvers {
+		a, _ := netip.ParseAddr(s)
+		o.Resolvers = append(o.Resolvers, a)
+	}
+	return o
+}
+
+// networkMode is what functions of services with internetAccess see, where the sandbox can give it.
+func (c *Config) networkMode() sandbox.NetMode {
+	switch c.Network.Mode {
+	case "none":
+		return sandbox.NetNone
+	case "host":
+		return sandbox.NetHost
+	}
+	return sandbox.NetNAT
 }
 
 // InstalledRuntimes is the folder of the interpreters that `fcd runtimes install` fetches.
@@ -108,20 +145,32 @@ func (c *Config) InvokerOptions() invoker.Options {
 		MaxMemoryMB:         c.Invoker.MaxMemoryMB,
 		MaxWaiting:          c.Invoker.QueuePerFunction,
 		MaxWait:             c.Invoker.QueueWait,
+		LowMemoryMB:         c.Invoker.LowMemoryMB,
 		IdleTimeout:         c.Invoker.IdleTimeout,
+		PoolSizes:           c.Pool.Sizes,
+		PoolMax:             c.Pool.max(),
 		CustomStartTimeout:  c.Invoker.CustomStart,
 		CPUShare:            c.Sandbox.CPU == "share",
 		Pids:                c.Sandbox.Pids,
 		TmpMB:               c.Sandbox.TmpMB,
+		Network:             c.networkMode(),
 		Limits:              c.FCLimits(),
 	}
+}
+
+// max is what the invoker's options call it: there, 0 is the default.
+func (p Pool) max() int {
+	if p.Max == 0 {
+		return -1
+	}
+	return p.Max
 }
 
 // LocalOSSOptions are those of the embedded object storage.
 func (c *Config) LocalOSSOptions() oss.Options {
 	o := c.LocalCloud.OSS
 	return oss.Options{Dir: filepath.Join(c.DataDir, "localcloud", "oss"), Region: c.Region, MaxTotal: o.MaxTotalBytes,
-		UploadTTL: o.UploadTTL, Endpoints: []string{"oss.fcd.local"}}
+		UploadTTL: o.UploadTTL, Endpoints: []string{"oss.fcd.local"}, EventMeta: c.OSS.ObjectMeta}
 }
 
 // SpoolOptions are those of the disk in front of the logstore.
@@ -170,7 +219,8 @@ func (c *Config) ShipperOptions() logsink.Options {
 // OSSTriggerOptions are the rules of oss triggers.
 func (c *Config) OSSTriggerOptions(account string) triggeross.Options {
 	return triggeross.Options{Region: c.Region, Account: account, AllowOverlap: c.OSS.AllowOverlap,
-		MaxTriggersPerBucket: c.OSS.MaxTriggersPerBucket}
+		OverlapStatus: c.OSS.OverlapStatus, MaxTriggersPerBucket: c.OSS.MaxTriggersPerBucket,
+		ObjectMeta: c.OSS.ObjectMeta, Batch: c.OSS.Batch}
 }
 
 // LogTriggerOptions are the rules of log triggers.

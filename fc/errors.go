@@ -69,6 +69,8 @@ type Error struct {
 	Message string
 	Op      string // where it arose, like "store/packages.Put"; "" if Message says enough
 	Err     error  // the cause; nil if there is none
+	// HTTPStatus replaces the status of the code where an operator may choose it. 0: the table's.
+	HTTPStatus int
 }
 
 // Errorf makes an Error with a formatted message. A %w verb is not looked at: set Err for a cause.
@@ -96,6 +98,9 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Status is the HTTP status of the code; 500 for a code outside the table.
 func (e *Error) Status() int {
+	if e.HTTPStatus != 0 {
+		return e.HTTPStatus
+	}
 	if s, ok := statusOf[e.Code]; ok {
 		return s
 	}

@@ -20,4 +20,11 @@ type ObjectEvent struct {
 	RequestID   string
 	PrincipalID string // uid of the requester; "" if unknown
 	Time        time.Time
+	// MimeType and UserMeta (names in lower case, beginning with x-oss-meta-) are the object's; empty unless asked for.
+	MimeType string            `json:",omitempty"`
+	UserMeta map[string]string `json:",omitempty"`
+	// Identity tells the event apart where it has neither Sequence nor RequestID, as of a listing; "" if nothing does.
+	Identity string `json:",omitempty"`
+	// Also holds the events of the other keys of the same request, where such events are kept together.
+	Also []ObjectEvent `json:",omitempty"`
 }

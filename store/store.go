@@ -83,12 +83,16 @@ type Msg struct {
 	RequestID string
 	Fn        string // fc.FunctionRef.String()
 	Trigger   string // id of the trigger that made it; "" for an API call
+	EventID   string // of the event that made it, with Trigger; its attempts are steps of that Event
 	DedupKey  string // "" = none; a key seen within its lifetime makes the Msg a duplicate, which is no error
-	Enqueued  time.Time
-	Due       time.Time // not before; zero = now
-	NotAfter  time.Time // give up after; zero = never
-	Attempt   int       // attempts that count, so far
-	Payload   []byte
+	// InvocationID is the caller's own name for the invocation, "" if it gave none. While an invocation of the same Fn
+	// and name is queued, running or kept as ended, a second one is a duplicate, which is no error.
+	InvocationID string
+	Enqueued     time.Time
+	Due          time.Time // not before; zero = now
+	NotAfter     time.Time // give up after; zero = never
+	Attempt      int       // attempts that count, so far
+	Payload      []byte
 }
 
 // Outcome ends a message. State is one of the State constants that are final. With an empty Batch.Owner the message must
@@ -108,6 +112,13 @@ type Retry struct {
 	Counted bool
 }
 
+// Redrive puts a dead letter back into the queue under its request id, with its attempts forgotten, and is a step of the
+// event that it came from. One that is no dead letter is ErrNotFound.
+type Redrive struct {
+	RequestID string
+	NotAfter  time.Time // give up after; zero = never
+}
+
 // States of an asynchronous invocation.
 const (
 	StateQueued    = "queued"
@@ -117,14 +128,12 @@ const (
 	StateStopped   = "stopped"   // final: by the caller
 )
 
-// Fate is what became of an event that reached a source.
-type Fate struct {
-	Trigger   string // trigger id; "" if none matched
-	EventID   string
-	State     string // received, unmatched, duplicate, denied, queued, attempt, succeeded, failed, expired, ...
-	Reason    string
-	RequestID string
-	At        time.Time
+// Ended is an invocation that is over before it was ever queued, like an event that a check refused and that is kept as a
+// dead letter. Its payload is kept. One whose DedupKey was seen within its lifetime is left out.
+type Ended struct {
+	Msg
+	State string // final
+	Cause string
 }
 
 // Batch is what Apply does in one transaction, or not at all.
@@ -135,6 +144,9 @@ type Batch struct {
 	Enqueue     []Msg
 	Done        []Outcome
 	Retry       []Retry
+	Redrive     []Redrive
+	Purge       []string // request ids of dead letters to forget; others are left alone
+	Ended       []Ended
 	Fates       []Fate
 	Fence       *Lease // checked in the same transaction
 	Owner       string // the claimer, where Done or Retry are given
@@ -193,6 +205,35 @@ type Invocation struct {
 // InvocationFilter selects ended invocations; empty fields select all.
 type InvocationFilter struct{ Fn, State string }
 
+// InvocationQuery selects invocations of one function, whatever their state. Only Fn is required; zero values of the
+// others select all.
+type InvocationQuery struct {
+	Fn       string
+	State    string    // queued, running, or one that is final
+	IDPrefix string    // of the invocation id, or of the request id where the caller gave none
+	From, To time.Time // when it was accepted: From inclusive, To exclusive
+	Newest   bool      // the latest first; else the earliest
+	After    Place     // go on behind this one
+	Limit    int       // outside 1-1000 it is 1000
+}
+
+// Place is where an invocation stands in the answer to an InvocationQuery.
+type Place struct {
+	Enqueued  time.Time
+	RequestID string
+}
+
+// DeadSize is what dead letters take.
+type DeadSize struct{ Letters, Bytes int64 }
+
+// Ledger answers questions about invocations, for people and tools.
+type Ledger interface {
+	// FindByID is an invocation by the id that its caller gave, or by its request id; ErrNotFound if fn has no such.
+	FindByID(ctx context.Context, fn, invocationID string) (Invocation, error)
+	Invocations(ctx context.Context, q InvocationQuery) ([]Invocation, error)
+	DeadSize(ctx context.Context) (DeadSize, error)
+}
+
 // Queue is the asynchronous side of a store.
 type Queue interface {
 	// Ready names every function with unclaimed messages and when the first of each is due, which may be after now.
@@ -204,7 +245,6 @@ type Queue interface {
 	// Outcomes lists ended invocations by request id, after exclusive.
 	Outcomes(ctx context.Context, f InvocationFilter, after string, limit int) ([]Invocation, error)
 	Depths(ctx context.Context) (map[string]Depth, error)
-	Fates(ctx context.Context, trigger string, limit int) ([]Fate, error) // newest first; "" = all triggers
 }
 
 // Lease is an exclusive, expiring right to a name. Token grows with every take-over.

@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long a test waits for an interpreter before it calls it hung.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // interpreter is one real interpreter that the contract is tried on.
 type interpreter struct {
@@ -189,6 +189,7 @@ type process struct {
 	greeted bool
 	w       *frame.Writer
 	frameIn *os.File
+	pipes   map[string]uint64 // inodes of the frame pipes, "in" and "out" as the process sees them
 	answers chan frame.Frame
 	gone    chan struct{} // closed when fd 4 ended
 	logs    [2]*logPipe   // stdout, stderr
@@ -254,6 +255,7 @@ func (p *process) run(env []string) {
 		f.Close()
 	}
 	p.frameIn, p.w = ends[0][1], frame.NewWriter(ends[0][1])
+	p.pipes = map[string]uint64{"in": inode(p.t, ends[0][1]), "out": inode(p.t, ends[1][0])}
 	for i := range p.logs {
 		p.logs[i] = &logPipe{ended: map[string]chan struct{}{}, changed: make(chan struct{}), done: make(chan struct{})}
 		pipe := ends[2+i][0]
@@ -271,6 +273,15 @@ func (p *process) run(env []string) {
 			p.answers <- f
 		}
 	})
+}
+
+func inode(t testing.TB, f *os.File) uint64 {
+	t.Helper()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Sys().(*syscall.Stat_t).Ino
 }
 
 // stop ends the process, what it started and everything that reads from it.

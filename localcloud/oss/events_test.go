@@ -100,3 +100,65 @@ fcd_oss_outbox_events 0
 `
 	must(t, testutil.GatherAndCompare(reg, strings.NewReader(want), "fcd_oss_requests_total", "fcd_oss_stored_bytes", "fcd_oss_outbox_events"))
 }
+
+func TestSizesOfEventsThatReplaceObjects(t *testing.T) {
+	rec := newRecorder()
+	b := bucketOf(t, func(o *oss.Options) { o.Events = rec })
+	must(t, b.PutObject("small", strings.NewReader("12")))
+	must(t, b.PutObject("k", strings.NewReader("12345")))
+	must(t, b.PutObject("k", strings.NewReader("54321")))
+	_, err := b.CopyObject("small", "k")
+	must(t, err)
+	u, err := b.InitiateMultipartUpload("k")
+	must(t, err)
+	p, err := b.UploadPart(u, strings.NewReader("1234567"), 7, 1)
+	must(t, err)
+	_, err = b.CompleteMultipartUpload(u, []sdk.UploadPart{p})
+	must(t, err)
+	must(t, b.PutSymlink("k", "small"))
+	_, err = b.AppendObject("log", strings.NewReader("ab"), 0)
+	must(t, err)
+	_, err = b.AppendObject("log", strings.NewReader("cde"), 2)
+	must(t, err)
+	type row struct {
+		Name                  string
+		Size, Delta, Position int64
+	}
+	want := []row{
+		{"ObjectCreated:PutObject", 2, 2, -1}, {"ObjectCreated:PutObject", 5, 5, -1}, {"ObjectCreated:PutObject", 5, 0, -1},
+		{"ObjectCreated:CopyObject", 2, -3, -1}, {"ObjectCreated:InitiateMultipartUpload", 0, 0, -1}, {"ObjectCreated:UploadPart", 7, 0, -1},
+		{"ObjectCreated:CompleteMultipartUpload", 7, 5, -1}, {"ObjectCreated:PutSymlink", 0, -7, -1},
+		{"ObjectCreated:AppendObject", 2, 2, 0}, {"ObjectCreated:AppendObject", 5, 3, 2},
+	}
+	var got []row
+	for _, e := range rec.wait(t, len(want)) {
+		r := row{e.Name, e.Size, e.Delta, -1}
+		if e.Position != nil {
+			r.Position = *e.Position
+		}
+		got = append(got, r)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+func TestEventsCarryMetadataAndComeTogetherWhereAsked(t *testing.T) {
+	rec := newRecorder()
+	b := bucketOf(t, func(o *oss.Options) { o.Events, o.EventMeta, o.EventsTogether = rec, true, 2 })
+	for _, k := range []string{"a", "b", "c"} {
+		must(t, b.PutObject(k, strings.NewReader("1"), sdk.ContentType("image/png"), sdk.Meta("Who", "me")))
+	}
+	_, err := b.DeleteObjects([]string{"a", "b", "absent", "c"})
+	must(t, err)
+	events := rec.wait(t, 5)
+	if diff := cmp.Diff(map[string]string{"x-oss-meta-who": "me"}, events[0].UserMeta); diff != "" || events[0].MimeType != "image/png" {
+		t.Errorf("metadata %q %v", events[0].MimeType, events[0].UserMeta)
+	}
+	if e := events[3]; e.Key != "a" || len(e.Also) != 1 || e.Also[0].Key != "b" || e.Also[0].Delta != -1 {
+		t.Errorf("the first two keys: %+v", e)
+	}
+	if e := events[4]; e.Key != "c" || len(e.Also) != 0 {
+		t.Errorf("the last key: %+v", e)
+	}
+}

@@ -47,6 +47,10 @@ type Options struct {
 	Keys   Keys
 	Policy Policy // nil: whoever has a key may do everything
 	Events Events // nil: no events
+	// EventMeta puts the object's media type and x-oss-meta- headers into its events.
+	EventMeta bool
+	// EventsTogether is how many events of one DeleteObjects are handed over as one; default 1.
+	EventsTogether int
 	// NamesChanged is called after a bucket was made or deleted. It may call Buckets.
 	NamesChanged func()
 
@@ -76,6 +80,7 @@ func New(opts Options) (*Server, error) {
 	opts = withDefaults(opts)
 	d, err := disk.Open(disk.Options{
 		Dir: opts.Dir, Deliver: deliverer(opts.Events), MaxTotal: opts.MaxTotal, UploadTTL: opts.UploadTTL,
+		EventMeta: opts.EventMeta, EventsTogether: opts.EventsTogether,
 		Failed: opts.Failed, Log: opts.Log, Now: opts.Now,
 	})
 	if err != nil {

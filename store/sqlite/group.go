@@ -3,6 +3,7 @@ package sqlite
 import (
 	"database/sql/driver"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,8 @@ type group struct {
 	recs   map[string]store.Rev // revision of a key now; 0 = no record
 	tokens map[string]int64     // of checkpoints
 	dedups map[string]bool      // seen and not expired
+	names  map[string]bool      // invocation ids taken in this group, as "fn id"
+	dead   map[string]bool      // dead letters that this group takes away, by request id
 	leases map[string]leaseRow  // taken in this group
 
 	changes     []store.Record // in Rev order
@@ -28,11 +31,19 @@ type group struct {
 	messages    []store.Msg
 	done        []store.Outcome
 	retries     []store.Retry
+	endings     []store.Ended // over before they were queued
+	redrives    []redriveRow
+	purged      []string
 	fates       []store.Fate
 	ended       []int64 // messages whose claim ends with the commit
 	wakes       bool
 
 	undo []func() // takes back the current Batch's changes to the maps
+}
+
+type redriveRow struct {
+	store.Redrive
+	id int64
 }
 
 type checkpointRow struct {
@@ -42,14 +53,15 @@ type checkpointRow struct {
 
 // mark is how far the lists had grown before a Batch.
 type mark struct {
-	counters                                                    counters
-	changes, checkpoints, messages, done, retries, fates, ended int
+	counters                                                                               counters
+	changes, checkpoints, messages, done, retries, redrives, purged, endings, fates, ended int
 }
 
 func newGroup(w *writer) *group {
 	return &group{
 		w: w, now: w.s.opt.Now(), counters: w.counters,
-		recs: map[string]store.Rev{}, tokens: map[string]int64{}, dedups: map[string]bool{}, leases: map[string]leaseRow{},
+		recs: map[string]store.Rev{}, tokens: map[string]int64{}, dedups: map[string]bool{},
+		names: map[string]bool{}, dead: map[string]bool{}, leases: map[string]leaseRow{},
 	}
 }
 
@@ -85,7 +97,7 @@ func (g *group) decide(j *job) (res result, refusal, err error) {
 		return res, refusal, nil
 	}
 	for _, step := range []func(*store.Batch, *store.Applied) (refusal, err error){
-		g.guards, g.puts, g.cursors, g.enqueues, g.outcomes,
+		g.guards, g.puts, g.cursors, g.enqueues, g.outcomes, g.letters, g.overs,
 	} {
 		if refusal, err = step(b, &res.applied); refusal != nil || err != nil {
 			return res, refusal, err
@@ -95,13 +107,22 @@ func (g *group) decide(j *job) (res result, refusal, err error) {
 		if f.At.IsZero() {
 			f.At = g.now
 		}
+		if f.State == store.FateQueued && isDuplicate(b, res.applied.Duplicates, f.RequestID) {
+			f.State, f.RequestID = store.FateDuplicate, ""
+		}
 		g.fates = append(g.fates, f)
 	}
 	return res, nil, nil
 }
 
+// isDuplicate tells whether the message of that request id was left out.
+func isDuplicate(b *store.Batch, duplicates []int, requestID string) bool {
+	return slices.ContainsFunc(duplicates, func(i int) bool { return b.Enqueue[i].RequestID == requestID })
+}
+
 func (g *group) mark() mark {
-	return mark{g.counters, len(g.changes), len(g.checkpoints), len(g.messages), len(g.done), len(g.retries), len(g.fates), len(g.ended)}
+	return mark{g.counters, len(g.changes), len(g.checkpoints), len(g.messages), len(g.done), len(g.retries),
+		len(g.redrives), len(g.purged), len(g.endings), len(g.fates), len(g.ended)}
 }
 
 func (g *group) takeBack(m mark) {
@@ -113,7 +134,8 @@ func (g *group) takeBack(m mark) {
 	g.counters = m.counters
 	g.changes, g.checkpoints, g.messages = g.changes[:m.changes], g.checkpoints[:m.checkpoints], g.messages[:m.messages]
 	g.done, g.retries = g.done[:m.done], g.retries[:m.retries]
-	g.fates, g.ended = g.fates[:m.fates], g.ended[:m.ended]
+	g.redrives, g.purged = g.redrives[:m.redrives], g.purged[:m.purged]
+	g.endings, g.fates, g.ended = g.endings[:m.endings], g.fates[:m.fates], g.ended[:m.ended]
 }
 
 // abandon takes back what outlives the group: the claims it is about to end.
@@ -256,6 +278,9 @@ func (g *group) enqueues(b *store.Batch, a *store.Applied) (refusal, err error) 
 	a.IDs = make([]int64, len(b.Enqueue))
 	for i, m := range b.Enqueue {
 		dup, err := g.seen(m.DedupKey)
+		if err == nil && !dup {
+			dup, err = g.named(m.Fn, m.InvocationID)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -317,6 +342,27 @@ func (g *group) outcomes(b *store.Batch, _ *store.Applied) (refusal, err error) 
 			r.Due = g.now
 		}
 		g.retries = append(g.retries, r)
+	}
+	return nil, nil
+}
+
+// overs takes invocations that are over already. They are in no queue, so only the disk bounds them.
+func (g *group) overs(b *store.Batch, _ *store.Applied) (refusal, err error) {
+	for _, e := range b.Ended {
+		dup, err := g.seen(e.DedupKey)
+		if err != nil {
+			return nil, err
+		}
+		if dup {
+			continue
+		}
+		if refusal := g.space(); refusal != nil {
+			return refusal, nil
+		}
+		if e.Enqueued.IsZero() {
+			e.Enqueued = g.now
+		}
+		g.endings = append(g.endings, e)
 	}
 	return nil, nil
 }

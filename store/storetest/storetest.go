@@ -25,7 +25,9 @@ import (
 type Opened interface {
 	store.Store
 	store.Queue
+	store.Ledger
 	store.Leases
+	store.Events
 	// Sweep removes what has outlived its time, as the store also does by itself.
 	Sweep(ctx context.Context) error
 }
@@ -63,7 +65,12 @@ func Run(t *testing.T, d Driver) {
 		{"queue bound", testBound},
 		{"claims", testClaims},
 		{"outcomes", testOutcomes},
-		{"fates", testFates},
+		{"events", testEvents},
+		{"events are bounded", testEventBounds},
+		{"ended before it was queued", testEnded},
+		{"invocation ids", testInvocationIDs},
+		{"invocations", testInvocations},
+		{"dead letters", testDeadLetters},
 		{"deduplication", testDedup},
 		{"leases", testLeases},
 		{"contexts and closing", testClosing},

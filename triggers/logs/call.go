@@ -3,7 +3,6 @@ package logs
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"go.uber.org/zap"
@@ -13,13 +12,13 @@ import (
 	"fcd/triggers"
 )
 
-// States of the fates that a source of logs notes; EventID is the taskId.
+// What becomes of ranges, in metrics and records, and as reasons of fates.
 const (
-	FateAttempt   = "attempt" // one that failed; Reason begins with its number
-	FateSucceeded = "succeeded"
-	FateStalled   = "stalled" // the retries are used up; it is tried on
-	FateSkipped   = "skipped" // the retries were used up, and the range was given up
-	FateExpired   = "expired" // the logstore kept the range no longer
+	outcomeSucceeded = "succeeded"
+	outcomeFailed    = "failed"  // one attempt did
+	outcomeStalled   = "stalled" // the retries are used up; it is tried on
+	outcomeSkipped   = "skipped" // the retries were used up, and the range was given up
+	outcomeExpired   = "expired" // the logstore kept the range no longer
 )
 
 // maxError bounds how much of an error is kept, bytes.
@@ -41,17 +40,17 @@ func (s *Source) call(ctx context.Context, v view, sh *shard) (wait time.Duratio
 	task := taskID(v.trigger.ID, sh.id, sh.cp)
 	begin := time.Now()
 	res, err := s.env.Invoke(v.calls, triggers.Event{
-		TriggerID: v.trigger.ID, ID: task,
+		TriggerID: v.trigger.ID, ID: task, Attempt: sh.attempts,
+		Subject: subject(v, sh),
 		Source:  triggers.SourceIdentity{Service: service, ARN: s.arn(v.project)},
 		Payload: payload(s.o.Endpoint, v.project, v.config, v.name, sh.id, sh.cp, task),
 	})
-	a := attempt{n: sh.attempts + 1, outcome: FateSucceeded, requestID: res.RequestID, why: failure(res, err), took: time.Since(begin)}
+	a := attempt{n: sh.attempts + 1, outcome: outcomeSucceeded, requestID: res.RequestID, why: failure(res, err), took: time.Since(begin)}
 	if a.why == "" {
 		s.record(v, sh, a)
-		s.m.attempts.WithLabelValues("succeeded").Inc()
-		s.m.ranges.WithLabelValues(FateSucceeded).Inc()
-		fate := s.fate(v, sh, FateSucceeded, "", res.RequestID)
-		if !s.commit(ctx, v, sh, save{sh.cp.next(), &fate}) {
+		s.m.attempts.WithLabelValues(outcomeSucceeded).Inc()
+		s.m.ranges.WithLabelValues(outcomeSucceeded).Inc()
+		if !s.commit(ctx, v, sh, save{cp: sh.cp.next()}) {
 			return retryMin, false
 		}
 		if sh.catching {
@@ -63,10 +62,9 @@ func (s *Source) call(ctx context.Context, v view, sh *shard) (wait time.Duratio
 		return parked, false // cut by a stop or a switch: it does not count
 	}
 	sh.attempts++
-	s.m.attempts.WithLabelValues("failed").Inc()
-	a.outcome = "failed"
+	s.m.attempts.WithLabelValues(outcomeFailed).Inc()
+	a.outcome = outcomeFailed
 	s.record(v, sh, a)
-	s.env.Note(s.fate(v, sh, FateAttempt, strconv.Itoa(sh.attempts)+": "+a.why, res.RequestID))
 	if sh.attempts <= v.config.JobConfig.MaxRetryTime {
 		return min(retryMin<<min(sh.attempts-1, 10), retryMax), false
 	}
@@ -80,19 +78,19 @@ func (s *Source) exhausted(ctx context.Context, v view, sh *shard, a attempt) ti
 		zap.String("beginCursor", sh.cp.Cursor), zap.String("endCursor", sh.cp.End), zap.String("err", a.why)}
 	if s.o.OnExhausted == Skip {
 		s.env.Log.Error("log range given up", fields...)
-		s.m.ranges.WithLabelValues(FateSkipped).Inc()
-		a.outcome = FateSkipped
+		s.m.ranges.WithLabelValues(outcomeSkipped).Inc()
+		a.outcome = outcomeSkipped
 		s.record(v, sh, a)
-		fate := s.fate(v, sh, FateSkipped, a.why, a.requestID)
+		fate := s.fate(v, sh, store.FateFailed, a)
 		s.commit(ctx, v, sh, save{sh.cp.next(), &fate})
 		return 0
 	}
 	if !sh.stalled.Swap(true) {
 		s.env.Log.Error("log shard stalled: later logs wait until the function takes this range", fields...)
-		s.m.ranges.WithLabelValues(FateStalled).Inc()
-		a.outcome = FateStalled
+		s.m.ranges.WithLabelValues(outcomeStalled).Inc()
+		a.outcome = outcomeStalled
 		s.record(v, sh, a)
-		s.env.Note(s.fate(v, sh, FateStalled, a.why, a.requestID))
+		s.env.Note(s.fate(v, sh, store.FateAttempt, a))
 	}
 	return max(v.interval(), stalledMin)
 }
@@ -116,6 +114,14 @@ func (s *Source) arn(project string) string {
 	return fc.ARN{Service: "log", Region: s.o.Region, Account: s.o.Account, Resource: projectPrefix + project}.String()
 }
 
-func (s *Source) fate(v view, sh *shard, state, reason, requestID string) store.Fate {
-	return store.Fate{Trigger: v.trigger.ID, EventID: taskID(v.trigger.ID, sh.id, sh.cp), State: state, Reason: reason, RequestID: requestID, At: s.now()}
+// fate is what the Bridge cannot know of a range; its attempts are noted by the Bridge.
+func (s *Source) fate(v view, sh *shard, state string, a attempt) store.Fate {
+	return store.Fate{EventID: taskID(v.trigger.ID, sh.id, sh.cp), Trigger: v.trigger.ID, Type: v.trigger.Type,
+		Function: v.trigger.ServiceName + "/" + v.trigger.FunctionName, Name: v.trigger.Name, Source: s.arn(v.project),
+		Subject: subject(v, sh), State: state, Reason: a.outcome, Detail: a.why, RequestID: a.requestID, Attempt: a.n, At: s.now()}
+}
+
+// subject says for people what a range is of.
+func subject(v view, sh *shard) string {
+	return fmt.Sprintf("logs of %s/%s, shard %d", v.project, v.config.SourceConfig.Logstore, sh.id)
 }

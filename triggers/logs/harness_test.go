@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -235,14 +234,14 @@ func (w *world) taken() (all []string) {
 	return all
 }
 
-// states are those of the fates, runs of the same cut to one.
+// states are those of the fates that the source itself noted, with their reasons.
 func (w *world) states() (all []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, f := range w.fates {
-		all = append(all, f.State)
+		all = append(all, f.State+" "+f.Reason)
 	}
-	return slices.Compact(all)
+	return all
 }
 
 func (w *world) set(f func()) {

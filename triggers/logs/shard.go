@@ -182,9 +182,10 @@ func (s *Source) expire(ctx context.Context, v view, sh *shard) error {
 	}
 	s.env.Log.Error("logs expired before a function took them", zap.String("trigger", v.trigger.Path()), zap.Int("shard", sh.id),
 		zap.String("beginCursor", sh.cp.Cursor), zap.String("endCursor", sh.cp.End))
-	fate := s.fate(v, sh, FateExpired, "the logstore keeps the range no longer", "")
-	s.record(v, sh, attempt{n: sh.attempts, outcome: FateExpired, why: fate.Reason})
-	s.m.ranges.WithLabelValues(FateExpired).Inc()
+	a := attempt{n: sh.attempts, outcome: outcomeExpired, why: "the logstore keeps the range no longer"}
+	fate := s.fate(v, sh, store.FateExpired, a)
+	s.record(v, sh, a)
+	s.m.ranges.WithLabelValues(outcomeExpired).Inc()
 	s.commit(ctx, v, sh, save{checkpoint{Cursor: first, Time: max(sh.cp.EndTime, at.Unix())}, &fate})
 	return nil
 }

@@ -300,7 +300,7 @@ func (s *Source) take(j *job, listed []*sdk.Shard) {
 		s.dropLocked(sh.item)
 		delete(j.shards, id)
 		if sh.cp.pending() {
-			s.env.Note(s.fate(j.view, sh, FateExpired, "the shard is gone", ""))
+			s.env.Note(s.fate(j.view, sh, store.FateExpired, attempt{n: sh.attempts, outcome: outcomeExpired, why: "the shard is gone"}))
 		}
 		s.planLocked(s.forget(j.trigger.ID, id), time.Now())
 	}

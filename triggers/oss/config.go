@@ -27,7 +27,10 @@ func listable(name string) bool {
 		"oss:ObjectRemoved:AbortMultipartUpload",
 		"oss:ObjectModified:*", "oss:ObjectModified:UpdateObjectMeta",
 		"oss:ObjectReplication:*", "oss:ObjectReplication:ObjectCreated", "oss:ObjectReplication:ObjectModified",
-		"oss:ObjectReplication:ObjectRemoved":
+		"oss:ObjectReplication:ObjectRemoved",
+		// These come from a real OSS only, by MNS or EventBridge.
+		"oss:ObjectModified:ChangeStorageClass", "oss:ObjectDownloaded:GetObject", "oss:ObjectRestore:FinishRestore",
+		"oss:BucketCreated:PutBucket", "oss:BucketRemoved:DeleteBucket":
 		return true
 	}
 	return false
@@ -113,7 +116,9 @@ func (o Options) conflict(t *fc.Trigger, others []*fc.Trigger) error {
 			return fc.Internal("triggers/oss.conflict with "+other.Path(), err)
 		}
 		if !o.AllowOverlap && c.overlaps(&oc) {
-			return fc.Errorf(fc.InvalidArgument, overlapText)
+			refusal := fc.Errorf(fc.InvalidArgument, overlapText)
+			refusal.HTTPStatus = o.OverlapStatus
+			return refusal
 		}
 	}
 	if o.MaxTriggersPerBucket > 0 && n >= o.MaxTriggersPerBucket {

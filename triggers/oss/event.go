@@ -3,6 +3,7 @@ package oss
 import (
 	"crypto/sha1"
 	"encoding/hex"
+	"encoding/json"
 
 	"fcd/fc"
 	"fcd/triggers"
@@ -10,7 +11,8 @@ import (
 
 const eventTime = "2006-01-02T15:04:05.000Z"
 
-// The event as functions get it. The order of fields is the order of the guide's sample.
+// The event as functions get it. The order of fields is the order of the guide's sample; what came later stands in the
+// same alphabetical order.
 type (
 	document struct {
 		Events []record `json:"events"`
@@ -25,6 +27,7 @@ type (
 		RequestParameters requestParameters `json:"requestParameters"`
 		ResponseElements  responseElements  `json:"responseElements"`
 		UserIdentity      userIdentity      `json:"userIdentity"`
+		XVars             json.RawMessage   `json:"xVars,omitempty"` // an object; custom variables of an OSS callback
 	}
 	subject struct {
 		Bucket        bucket `json:"bucket"`
@@ -39,11 +42,18 @@ type (
 		VirtualBucket string `json:"virtualBucket"`
 	}
 	object struct {
-		DeltaSize int64  `json:"deltaSize"`
-		ETag      string `json:"eTag"`
-		Key       string `json:"key"`
-		Position  *int64 `json:"position,omitempty"` // AppendObject only
-		Size      int64  `json:"size"`
+		DeltaSize  int64       `json:"deltaSize"`
+		ETag       string      `json:"eTag"`
+		Key        string      `json:"key"`
+		ObjectMeta *objectMeta `json:"objectMeta,omitempty"` // where Options.ObjectMeta asks for it
+		Position   *int64      `json:"position,omitempty"`   // AppendObject only
+		ReadFrom   *int64      `json:"readFrom,omitempty"`   // GetObject only
+		ReadTo     *int64      `json:"readTo,omitempty"`     // GetObject only
+		Size       int64       `json:"size"`
+	}
+	objectMeta struct {
+		MimeType string            `json:"mimeType"`
+		UserMeta map[string]string `json:"userMeta"`
 	}
 	requestParameters struct {
 		SourceIPAddress string `json:"sourceIPAddress"`
@@ -56,24 +66,39 @@ type (
 	}
 )
 
-// payload renders the event of ev for the trigger with the rule id. One event per invocation.
-func payload(region, account string, ev fc.ObjectEvent, rule string) []byte {
-	return triggers.Canonical(document{Events: []record{{
+// recordOf is what the embedded OSS or a listing reports, in the cloud's form.
+func (o Options) recordOf(ev fc.ObjectEvent) record {
+	r := record{
 		EventName:    ev.Name,
 		EventSource:  "acs:oss",
 		EventTime:    ev.Time.UTC().Format(eventTime),
 		EventVersion: "1.0",
 		OSS: subject{
-			Bucket:        bucket{ARN: fc.BucketARN(region, account, ev.Bucket), Name: ev.Bucket, OwnerIdentity: account},
+			Bucket:        bucket{ARN: fc.BucketARN(o.Region, o.Account, ev.Bucket), Name: ev.Bucket, OwnerIdentity: o.Account},
 			Object:        object{DeltaSize: ev.Delta, ETag: ev.ETag, Key: ev.Key, Position: ev.Position, Size: ev.Size},
 			SchemaVersion: "1.0",
-			RuleID:        rule,
 		},
-		Region:            region,
+		Region:            o.Region,
 		RequestParameters: requestParameters{ev.SourceIP},
 		ResponseElements:  responseElements{ev.RequestID},
 		UserIdentity:      userIdentity{ev.PrincipalID},
-	}}})
+	}
+	if o.ObjectMeta && (ev.MimeType != "" || len(ev.UserMeta) > 0) {
+		r.OSS.Object.ObjectMeta = &objectMeta{MimeType: ev.MimeType, UserMeta: ev.UserMeta}
+	}
+	return r
+}
+
+// payload renders events for the trigger of the rule id. An event that brought a rule id of its own keeps it.
+func payload(records []record, rule string) []byte {
+	out := make([]record, len(records))
+	for i, r := range records {
+		if r.OSS.RuleID == "" {
+			r.OSS.RuleID = rule
+		}
+		out[i] = r
+	}
+	return triggers.Canonical(document{Events: out})
 }
 
 // ruleID stands for a trigger in its events: 40 hex digits.

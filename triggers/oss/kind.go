@@ -11,6 +11,8 @@
 // put runs one function; the refusal's text is the cloud's.
 //
 // Where events come from is not this package's business: it is told by whoever saw them, and answers when they are safe.
+// What the embedded OSS or a listing saw comes as a value (ObjectEvent); what a queue, a push or a caller brought comes as
+// a body (Receive), which may be the cloud's own document, a notification of an S3-compatible store or a CloudEvent.
 package oss
 
 import (
@@ -21,13 +23,23 @@ import (
 // service is whom the invocation role of an oss trigger must trust.
 const service = "oss.aliyuncs.com"
 
+// MaxBatch bounds the events of one invocation, so that their document stays below the size of an event.
+const MaxBatch = 100
+
 // Options are the rules of the kind.
 type Options struct {
 	Region, Account string
 	// AllowOverlap lets several triggers of a bucket match the same event.
 	AllowOverlap bool
+	// OverlapStatus is the HTTP status of the refusal of such triggers, where it is not that of its code. 0: 400.
+	OverlapStatus int
 	// MaxTriggersPerBucket bounds the triggers of one bucket; 0 means no bound. The cloud's is 10.
 	MaxTriggersPerBucket int
+	// ObjectMeta adds the object's media type and x-oss-meta- headers to the events that have them, as the cloud does
+	// since 2022.
+	ObjectMeta bool
+	// Batch puts the events of one request (the keys of a DeleteObjects) into one invocation; else each has its own.
+	Batch bool
 }
 
 // Kind makes the kind "oss".
@@ -38,7 +50,7 @@ func Kind(o Options) triggers.Kind {
 		Decode:      decode,
 		CheckSource: triggers.RegionalARN("oss", o.Region, o.Account, "<bucket>", isBucket),
 		Conflict:    o.conflict,
-		New:         newSource,
+		New:         o.newSource,
 	}
 }
 

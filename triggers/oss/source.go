@@ -2,180 +2,123 @@ package oss
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
-	"sync"
+	"time"
 
 	"fcd/fc"
-	"fcd/store"
 	"fcd/triggers"
 )
 
 // Source matches object events with the triggers of their bucket. It is safe for concurrent use.
 type Source struct {
+	*triggers.Inbox[rule]
+	o   Options
 	env triggers.Env
-
-	mu       sync.RWMutex
-	byID     map[string]*rule
-	byBucket map[string][]*rule // the slices are replaced, never changed
 }
 
-// rule is a trigger, ready to be matched.
+// rule is a trigger's configuration, ready to be matched.
 type rule struct {
-	trigger *fc.Trigger
-	config  config
-	id      string // in events
-	gate    triggers.Gate
+	config
+	id string // in events
 }
 
-func newSource(env triggers.Env) (triggers.Source, error) {
-	return &Source{env: env, byID: map[string]*rule{}, byBucket: map[string][]*rule{}}, nil
+func (o Options) newSource(env triggers.Env) (triggers.Source, error) {
+	s := &Source{o: o, env: env}
+	s.Inbox = &triggers.Inbox[rule]{Rules: triggers.NewRules[rule](env, service), Read: s.readRule, Open: s.open}
+	return s, nil
 }
 
-// Apply takes up a new or changed trigger.
-func (s *Source) Apply(_ context.Context, t *fc.Trigger) error {
+func (s *Source) readRule(t *fc.Trigger) (rule, error) {
 	c, err := read(t.Config)
-	if err != nil {
-		return fmt.Errorf("configuration of trigger %s: %w", t.Path(), err)
-	}
-	s.replace(t.ID, &rule{trigger: t, config: c, id: ruleID(s.env.Account, t)})
-	return nil
+	return rule{config: c, id: ruleID(s.o.Account, t)}, err
 }
 
-// Remove forgets a trigger.
-func (s *Source) Remove(_ context.Context, id string) error {
-	s.replace(id, nil)
-	return nil
+func (s *Source) now() time.Time {
+	if s.env.Clock != nil {
+		return s.env.Clock()
+	}
+	return time.Now()
 }
 
-// replace puts r, if any, in the place of the rule for id, and returns when nobody acts on the old one any more.
-func (s *Source) replace(id string, r *rule) {
-	s.mu.Lock()
-	old := s.byID[id]
-	if old != nil {
-		s.dropLocked(old)
-	}
-	if r != nil {
-		s.byID[id] = r
-		b := r.trigger.SourceARN
-		s.byBucket[b] = append(s.byBucket[b][:len(s.byBucket[b]):len(s.byBucket[b])], r)
-	}
-	s.mu.Unlock()
-	if old != nil {
-		old.gate.Close()
-	}
-}
-
-func (s *Source) dropLocked(old *rule) {
-	delete(s.byID, old.trigger.ID)
-	b := old.trigger.SourceARN
-	var rest []*rule
-	for _, r := range s.byBucket[b] {
-		if r != old {
-			rest = append(rest, r)
-		}
-	}
-	if len(rest) == 0 {
-		delete(s.byBucket, b)
-	} else {
-		s.byBucket[b] = rest
-	}
-}
-
-// Run has nothing to do: events are pushed into ObjectEvent.
-func (s *Source) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
-}
-
-// ObjectEvent hands an event to every trigger that it matches. On nil the event is settled for all of them: queued on
-// disk, or refused for good. Else the caller keeps the event and gives it again; those that have it already find it a
-// duplicate.
+// ObjectEvent hands an event of the embedded OSS or a listing to every trigger that it matches. On nil the event is
+// settled for all of them: queued on disk, or refused for good and kept as a dead letter. Else the caller keeps the event
+// and gives it again; those that have it already find it a duplicate.
 func (s *Source) ObjectEvent(ctx context.Context, ev fc.ObjectEvent) error {
-	arn := fc.BucketARN(s.env.Region, s.env.Account, ev.Bucket)
-	s.mu.RLock()
-	rules := s.byBucket[arn]
-	s.mu.RUnlock()
-	id := eventID(arn, ev)
-	if len(rules) == 0 {
-		s.env.Note(store.Fate{EventID: id, State: triggers.FateUnmatched, Reason: triggers.ReasonNoTrigger})
-		return nil
+	arn := fc.BucketARN(s.o.Region, s.o.Account, ev.Bucket)
+	records := []record{s.o.recordOf(ev)}
+	for _, also := range ev.Also {
+		records = append(records, s.o.recordOf(also))
 	}
-	var errs []error
-	for _, r := range rules {
-		if err := s.offer(ctx, r, arn, id, ev); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// offer dispatches the event if the rule matches it; nil if it is settled.
-func (s *Source) offer(ctx context.Context, r *rule, arn, id string, ev fc.ObjectEvent) error {
-	if reason := r.mismatch(ev); reason != "" {
-		s.env.Note(store.Fate{Trigger: r.trigger.ID, EventID: id, State: triggers.FateUnmatched, Reason: reason})
-		return nil
-	}
-	if !r.gate.Enter() {
-		s.mu.RLock()
-		now := s.byID[r.trigger.ID]
-		s.mu.RUnlock()
-		if now == nil {
-			return nil
-		}
-		return s.offer(ctx, now, arn, id, ev) // the trigger was changed meanwhile: its new form decides
-	}
-	defer r.gate.Leave()
-	err := s.env.Dispatch(ctx, triggers.Event{
-		TriggerID:  r.trigger.ID,
-		ID:         id,
-		DedupKey:   r.dedupKey(id, ev),
-		Source:     triggers.SourceIdentity{Service: service, ARN: arn, Principal: ev.PrincipalID},
-		Payload:    payload(s.env.Region, s.env.Account, ev, r.id),
-		KeepDenied: true,
-	})
-	if triggers.Settled(err) {
-		return nil
-	}
+	h := s.happening(arn, records, identity{sequence: ev.Sequence, message: ev.Identity})
+	h.KeepDenied = true
+	_, err := s.Rules.Deliver(ctx, h)
 	return err
 }
 
-// mismatch is why the rule does not want the event, "" if it does.
-func (r *rule) mismatch(ev fc.ObjectEvent) string {
-	if !r.trigger.Enabled {
-		return triggers.ReasonDisabled
+// identity is what tells an event apart besides its request id.
+type identity struct {
+	sequence uint64 // of the embedded OSS
+	message  string // of the transport
+}
+
+// happening is one or more events of a bucket that go into one invocation, as far as a trigger wants them.
+func (s *Source) happening(arn string, records []record, id identity) triggers.Happening[rule] {
+	first := records[0]
+	h := triggers.Happening[rule]{Source: arn, Principal: first.UserIdentity.PrincipalID}
+	h.ID, h.Unique = eventID(arn, records, id)
+	h.Mismatch = func(r *triggers.Rule[rule]) string {
+		reason := ""
+		for _, rec := range records {
+			if reason = r.Config.mismatch(rec.EventName, rec.OSS.Object.Key); reason == "" {
+				return ""
+			}
+		}
+		return reason
 	}
+	h.Payload = func(r *triggers.Rule[rule]) []byte {
+		var wanted []record
+		for _, rec := range records {
+			if r.Config.mismatch(rec.EventName, rec.OSS.Object.Key) == "" {
+				wanted = append(wanted, rec)
+			}
+		}
+		return payload(wanted, r.Config.id)
+	}
+	return h
+}
+
+// mismatch is why the rule does not want an event, "" if it does.
+func (r *rule) mismatch(event, key string) string {
 	named := false
-	for _, e := range r.config.Events {
-		named = named || covers(e[len(scheme):], ev.Name)
+	for _, e := range r.Events {
+		named = named || covers(e[len(scheme):], event)
 	}
-	switch k := r.config.Filter.Key; {
+	switch k := r.Filter.Key; {
 	case !named:
 		return "event"
-	case !strings.HasPrefix(ev.Key, k.Prefix):
+	case !strings.HasPrefix(key, k.Prefix):
 		return "prefix"
-	case !strings.HasSuffix(ev.Key, k.Suffix):
+	case !strings.HasSuffix(key, k.Suffix):
 		return "suffix"
 	}
 	return ""
 }
 
-// eventID names an event: by its sequence where the source numbers its events, else by what tells it apart.
-func eventID(arn string, ev fc.ObjectEvent) string {
-	if ev.Sequence > 0 {
-		return fmt.Sprintf("oss/%s/%d", ev.Bucket, ev.Sequence)
+// eventID names events and tells whether the name is theirs alone: it is their sequence where the source numbers its
+// events, else it is made of what tells them apart.
+func eventID(arn string, records []record, id identity) (name string, unique bool) {
+	bucket := records[0].OSS.Bucket.Name
+	if id.sequence > 0 {
+		return fmt.Sprintf("oss/%s/%d", bucket, id.sequence), true
 	}
-	sum := sha256.Sum256([]byte(arn + "\x00" + ev.RequestID + "\x00" + ev.Name + "\x00" + ev.Key))
-	return "oss/" + ev.Bucket + "/" + hex.EncodeToString(sum[:16])
-}
-
-// dedupKey is empty for an event that nothing tells apart from a later one like it.
-func (r *rule) dedupKey(id string, ev fc.ObjectEvent) string {
-	if ev.Sequence == 0 && ev.RequestID == "" {
-		return ""
+	parts := []string{arn, records[0].ResponseElements.RequestID}
+	unique = parts[1] != ""
+	if !unique && id.message != "" {
+		parts[1], unique = id.message, true
 	}
-	return r.trigger.ID + "/" + id
+	for _, r := range records {
+		parts = append(parts, r.EventName, r.OSS.Object.Key)
+	}
+	return "oss/" + bucket + "/" + triggers.HashKey(parts...), unique
 }

@@ -180,7 +180,8 @@ func TestEventGolden(t *testing.T) {
 	appended.Time = at.Add(1234567 * time.Microsecond).In(time.FixedZone("", 8*3600))
 	removed := fc.ObjectEvent{Name: "ObjectRemoved:DeleteObject", Bucket: "testbucket", Key: "k", Delta: -5, Time: at}
 	for name, ev := range map[string]fc.ObjectEvent{"put": guide, "append": appended, "remove": removed} {
-		got := payload("cn-shanghai", "123456789", ev, "9adac8e253828f4f7c0466d941fa3db81161e853")
+		o := Options{Region: "cn-shanghai", Account: "123456789"}
+		got := payload([]record{o.recordOf(ev)}, "9adac8e253828f4f7c0466d941fa3db81161e853")
 		file := filepath.Join("testdata", "event_"+name+".json")
 		if *update {
 			if err := os.WriteFile(file, got, 0o644); err != nil {

@@ -257,7 +257,6 @@ func Run(t *testing.T, h Harness) {
 		{"a new source goes on where the old one stopped", restarted},
 		{"a clock that is set back fires nothing twice", setBack},
 		{"a panic concerns one event", panics},
-		{"an event that is refused, or taken by a call, has a fate", fated},
 		{"unknown ids may be removed", unknown},
 		{"many triggers come and go while events happen", concurrent},
 	} {
@@ -410,7 +409,9 @@ func (b *bench) held() {
 	b.setBefore(func(ev triggers.Event) error {
 		mu.Lock()
 		defer mu.Unlock()
-		seen = append(seen, ev.ID)
+		if seen = append(seen, ev.ID); ev.Attempt != len(seen)-1 {
+			b.t.Errorf("attempt %d says that it is number %d", len(seen)-1, ev.Attempt)
+		}
 		if n := len(seen); n <= len(refusals) {
 			return fmt.Errorf("refused: %w", refusals[n-1])
 		}
@@ -470,31 +471,6 @@ func contained(f func() error) (err error) {
 		}
 	}()
 	return f()
-}
-
-// fated checks the fates that are the source's own business; those of queued events are written with them.
-func fated(b *bench) {
-	if !b.Synchronous {
-		return
-	}
-	var once sync.Once
-	b.setBefore(func(triggers.Event) (err error) {
-		once.Do(func() { err = triggers.ErrDenied })
-		return err
-	})
-	b.apply(b.Trigger("t1"))
-	b.must(b.happen())
-	time.Sleep(10 * time.Second)
-	synctest.Wait()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.fates) < 2 {
-		b.t.Fatalf("the fates are %v", b.fates)
-	}
-	first, last := b.fates[0], b.fates[len(b.fates)-1]
-	if first.EventID == "" || first.EventID != last.EventID || first.Reason == "" || first.Trigger != "t1" || last.RequestID == "" {
-		b.t.Errorf("the fates are %+v", b.fates)
-	}
 }
 
 func runEnds(b *bench) {

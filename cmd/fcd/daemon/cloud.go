@@ -14,8 +14,12 @@ import (
 	"fcd/logsink/sls"
 	"fcd/logsink/spool"
 	"fcd/triggers"
+	"fcd/triggers/cdn"
+	"fcd/triggers/eventbridge"
 	triggerlogs "fcd/triggers/logs"
+	"fcd/triggers/mnstopic"
 	triggeross "fcd/triggers/oss"
+	"fcd/triggers/tablestore"
 	"fcd/triggers/timer"
 )
 
@@ -113,6 +117,10 @@ func (d *Daemon) openTriggers(context.Context) error {
 		triggerlogs.Kind(follow),
 		triggeross.Kind(d.cfg.OSSTriggerOptions(account)),
 		timer.Kind(d.cfg.TimerTriggerOptions()),
+		mnstopic.Kind(region, account),
+		cdn.Kind(account),
+		tablestore.Kind(region, account),
+		eventbridge.Kind(region, account),
 	)
 	if d.kinds, err = triggers.NewKinds(list...); err != nil {
 		return err
@@ -157,6 +165,9 @@ func (d *Daemon) openObjectStorage(context.Context) error {
 	o := d.cfg.LocalOSSOptions()
 	o.Keys, o.Policy, o.AccountID = d.ram, d.ram, d.account.ID
 	o.Events = d.manager.Source(fc.TriggerOSS).(localoss.Events)
+	if d.cfg.OSS.Batch {
+		o.EventsTogether = triggeross.MaxBatch
+	}
 	o.NamesChanged = d.writeHosts
 	o.Failed = d.fail
 	o.Log, o.Registerer = d.log.Named("localcloud.oss"), d.metrics

@@ -30,6 +30,10 @@ type Options struct {
 	// Deliver takes over an event durably and returns nil, or an error to be asked again later. It is called in order
 	// for one bucket and concurrently for several. Nil means that no events are recorded.
 	Deliver func(context.Context, fc.ObjectEvent) error
+	// EventMeta puts the object's media type and x-oss-meta- headers into its events.
+	EventMeta bool
+	// EventsTogether is how many events of one Delete go into one (see fc.ObjectEvent.Also); default 1.
+	EventsTogether int
 	// MaxTotal bounds the bytes of all objects and parts; 0 means no bound.
 	MaxTotal int64
 	// UploadTTL is the age at which an unfinished multipart upload is aborted; default 7 days.

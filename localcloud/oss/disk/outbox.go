@@ -93,6 +93,20 @@ func (t *txn) add(e fc.ObjectEvent) error {
 	return t.exec("INSERT INTO outbox (bucket, event) VALUES (?, ?)", e.Bucket, string(body))
 }
 
+// addAll records the events of one request, up to together of them in one.
+func (t *txn) addAll(events []fc.ObjectEvent, together int) error {
+	for len(events) > 0 {
+		n := min(together, len(events))
+		e := events[0]
+		e.Also = events[1:n:n]
+		if err := t.add(e); err != nil {
+			return err
+		}
+		events = events[n:]
+	}
+	return nil
+}
+
 // committed is told by the writer of a commit: the buckets of new events and the number of rows deleted.
 func (o *outbox) committed(buckets []string, deleted int) {
 	o.depth.Add(int64(len(buckets) - deleted))

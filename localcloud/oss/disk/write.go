@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 
 	"fcd/fc"
 )
@@ -142,6 +143,14 @@ func (t *txn) place(o *Object, x []extent) error {
 // event completes an event with the object it is about.
 func (d *Disk) event(e fc.ObjectEvent, o Object, delta int64) fc.ObjectEvent {
 	e.Bucket, e.Key, e.Size, e.ETag, e.Delta, e.Time = o.Bucket, o.Key, o.Size, o.ETag, delta, d.now()
+	if d.opts.EventMeta {
+		e.MimeType, e.UserMeta = o.Attrs.Header["content-type"], map[string]string{}
+		for name, value := range o.Attrs.Header {
+			if strings.HasPrefix(name, "x-oss-meta-") {
+				e.UserMeta[name] = value
+			}
+		}
+	}
 	return e
 }
 
@@ -154,16 +163,18 @@ func (d *Disk) Delete(ctx context.Context, bucket string, keys []string, w Write
 		if err := t.bucket(bucket); err != nil {
 			return err
 		}
+		var events []fc.ObjectEvent
 		for i, key := range keys {
-			r, ok, err := t.delete(d, bucket, key, w, i == 0)
+			r, e, err := t.delete(d, bucket, key, w, i == 0)
 			if err != nil {
 				return err
 			}
-			if ok {
+			if e != nil {
 				gone = append(gone, r)
+				events = append(events, *e)
 			}
 		}
-		return nil
+		return t.addAll(events, max(d.opts.EventsTogether, 1))
 	})
 	if err != nil {
 		return 0, wrap(err, "delete from bucket", bucket)
@@ -174,26 +185,27 @@ func (d *Disk) Delete(ctx context.Context, bucket string, keys []string, w Write
 	return len(gone), nil
 }
 
-func (t *txn) delete(d *Disk, bucket, key string, w Write, first bool) (removed, bool, error) {
+// delete removes one object and returns its event, nil if there was no such object.
+func (t *txn) delete(d *Disk, bucket, key string, w Write, first bool) (removed, *fc.ObjectEvent, error) {
 	old, err := t.object(bucket, key)
 	if err != nil || old == nil {
-		return removed{}, false, err
+		return removed{}, nil, err
 	}
 	if first { // a guard goes with one key only: nothing is written when it refuses
 		if err := w.guard(old); err != nil {
-			return removed{}, false, refuse(err)
+			return removed{}, nil, refuse(err)
 		}
 	}
 	r, err := t.forget(old)
 	if err != nil {
-		return removed{}, false, err
+		return removed{}, nil, err
 	}
 	if err := t.exec("DELETE FROM object WHERE bucket = ? AND key = ?", bucket, []byte(key)); err != nil {
-		return removed{}, false, err
+		return removed{}, nil, err
 	}
 	e := d.event(w.Event, *old, -old.Size)
 	e.Size = 0
-	return r, true, t.add(e)
+	return r, &e, nil
 }
 
 // Change rewrites an object's attributes without touching its bytes or its time of modification. It records no event.
