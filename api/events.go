@@ -29,6 +29,7 @@ type Events interface {
 // extensions are fcd's own operations.
 var extensions = [...]operation{
 	{"PutEvents", http.MethodPost, segments("events", aType), (*API).putEvents},
+	{"GetUpcoming", http.MethodGet, segments("triggers", aService, aFunction, aTrigger, "next"), (*API).getUpcoming},
 }
 
 // putEvents hands the events of the body to the triggers of their sources, and answers when they are safe.

@@ -35,7 +35,7 @@ func Default() *Config {
 		Errors:  Errors{Uncaught: "detail"},
 		Async: Async{Concurrency: 64, ConcurrencyPerFunction: 16, MaxRetries: 3, RetryBase: 500 * time.Millisecond,
 			BackoffMax: 5 * time.Minute, MaxAge: 5 * time.Hour},
-		Timer:      Timer{MinEvery: time.Minute, DowBase: "mon1", Misfire: "skip", MaxLateness: time.Hour, MaxPayload: 4096},
+		Timer:      Timer{MinEvery: time.Minute, DowBase: "mon1", Misfire: "skip", MaxLateness: time.Hour, MaxMisfires: 100, MaxPayload: 4096},
 		LogTrigger: LogTrigger{OnExhausted: "hold", CatchUpEvery: 2 * time.Second},
 		Queue:      Queue{MaxMessages: 5_000_000, MaxBytes: 20 << 30},
 		Logs: Logs{LevelStyle: "plain",

@@ -94,5 +94,6 @@ type Timer struct {
 	DowBase        string        `yaml:"dowBase"`
 	Misfire        string        `yaml:"misfire"`
 	MaxLateness    time.Duration `yaml:"maxLateness"`
+	MaxMisfires    int           `yaml:"maxMisfires"`
 	MaxPayload     int           `yaml:"maxPayloadBytes"`
 }

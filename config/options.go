@@ -237,5 +237,5 @@ func (c *Config) LogTriggerOptions(account string) triggerlogs.Options {
 func (c *Config) TimerTriggerOptions() timer.Options {
 	t := c.Timer
 	return timer.Options{AllowSubMinute: t.AllowSubMinute, MinEvery: t.MinEvery, DayOfWeekBase: t.DowBase,
-		Misfire: t.Misfire, MaxLateness: t.MaxLateness, MaxPayloadBytes: t.MaxPayload}
+		Misfire: t.Misfire, MaxLateness: t.MaxLateness, MaxMisfires: t.MaxMisfires, MaxPayloadBytes: t.MaxPayload}
 }

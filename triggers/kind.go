@@ -41,6 +41,8 @@ type Kind struct {
 	SourceOf func(t *fc.Trigger, config json.RawMessage) string
 	// Conflict refuses t beside others, which are of the same source (or, for http, of the same function). nil: never.
 	Conflict func(t *fc.Trigger, others []*fc.Trigger) error
+	// Upcoming tells the next n instants after now at which a trigger fires. nil for kinds that do not fire by the clock.
+	Upcoming func(t *fc.Trigger, now time.Time, n int) (fc.Upcoming, error)
 	// New makes the kind's source. nil: triggers of the kind are stored and never fire.
 	New func(Env) (Source, error)
 }

@@ -7,6 +7,8 @@
 //	fcd invoke --dir DIR            call a function straight from its folder, without a daemon
 //	fcd dev DIR                     serve a folder's function, deploy it again when the folder changes
 //	fcd logs SERVICE[/FUNCTION]     read its log
+//	fcd trigger list [SERVICE]      which triggers there are
+//	fcd trigger show S/F/TRIGGER    one of them; of a timer also when it fires next
 //	fcd runtimes install NAME...    fetch true interpreters: nodejs6, nodejs8, python2.7, java8
 //	fcd runtimes list               which interpreters run functions here
 //	fcd doctor                      what this host can and cannot do, and why
@@ -38,6 +40,6 @@ func newRoot() *cobra.Command {
 	}
 	p := &profile{}
 	p.flags(root.PersistentFlags())
-	root.AddCommand(newServe(p), newDemo(), newInvoke(p), newDev(p), newLogs(p), newRuntimes(p), newDoctor(p), newCheckConfig())
+	root.AddCommand(newServe(p), newDemo(), newInvoke(p), newDev(p), newLogs(p), newTrigger(p), newRuntimes(p), newDoctor(p), newCheckConfig())
 	return root
 }
