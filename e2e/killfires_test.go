@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// marker leaves an object for each instant of a timer and for each log that it is told of, named for the invocation.
-const marker = objects + `
+// marking leaves an object for each instant of a timer and for each log that it is told of, named for the invocation.
+const marking = objects + `
 import digest
 def handler(event, context):
     e, done = json.loads(event), context.request_id.encode()
@@ -97,7 +97,7 @@ func arm(p *process, timers int) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.deploy("kills/mark", "python3", map[string]string{"index.py": marker, "digest.py": string(digest)})
+	p.deploy("kills/mark", "python3", map[string]string{"index.py": marking, "digest.py": string(digest)})
 	for i := range timers {
 		p.must("POST", "/services/kills/functions/mark/triggers", m{"triggerName": fmt.Sprint("t", i), "triggerType": "timer",
 			"triggerConfig": m{"cronExpression": "@every 1s", "payload": "", "enable": true}})

@@ -43,6 +43,9 @@ type Kind struct {
 	Conflict func(t *fc.Trigger, others []*fc.Trigger) error
 	// Upcoming tells the next n instants after now at which a trigger fires. nil for kinds that do not fire by the clock.
 	Upcoming func(t *fc.Trigger, now time.Time, n int) (fc.Upcoming, error)
+	// Again is the payload of an event that was recorded, as t gets it when somebody has it delivered again; or why t does
+	// not want it: as a word and for people. nil for kinds whose triggers get what was recorded, if they wanted it before.
+	Again func(t *fc.Trigger, payload []byte) (again []byte, reason, detail string)
 	// New makes the kind's source. nil: triggers of the kind are stored and never fire.
 	New func(Env) (Source, error)
 }
@@ -91,6 +94,7 @@ type Event struct {
 	KeepDenied bool
 	// Replayed marks an event that somebody has delivered again.
 	Replayed bool
+	replaces string // request id of the dead letter that such an event was; "" if it was none
 }
 
 func (e *Event) subject() string {
