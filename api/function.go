@@ -303,11 +303,15 @@ func (a *API) deleteFunction(c *call) (answer, error) {
 		if err := a.empty(ctx, triggers, refusal); err != nil {
 			return store.Batch{}, err
 		}
+		configs, err := a.asyncConfigsOf(ctx, p.service, p.function)
+		if err != nil {
+			return store.Batch{}, err
+		}
 		return store.Batch{
-			Puts: []store.Put{
+			Puts: append([]store.Put{
 				{Key: key, If: rev, Delete: true},
 				{Key: a.functionBindKey(p.service, p.function), If: store.IfAny, Delete: true},
-			},
+			}, configs...),
 			Guards: []store.Guard{{Key: triggers, If: store.IfAbsent, Prefix: true}},
 		}, nil
 	})

@@ -90,6 +90,27 @@ type Async struct {
 	RetryBase              time.Duration `yaml:"retryBase"`
 	BackoffMax             time.Duration `yaml:"backoffMax"`
 	MaxAge                 time.Duration `yaml:"maxAge"`
+	MNS                    MNS           `yaml:"mns"`
+}
+
+// MNS is the Message Service that destinations of asynchronous invocations may be in.
+type MNS struct {
+	Endpoint        string `yaml:"endpoint"`
+	AccessKeyID     string `yaml:"accessKeyId"`
+	AccessKeySecret string `yaml:"accessKeySecret"`
+}
+
+// DeadLetters bounds what is kept of invocations that did not come to a good end.
+type DeadLetters struct {
+	MaxAge   time.Duration `yaml:"maxAge"`
+	MaxBytes int64         `yaml:"maxBytes"`
+	Max      int64         `yaml:"max"`
+}
+
+// LogTrigger is the rules of log triggers.
+type LogTrigger struct {
+	OnExhausted  string        `yaml:"onExhausted"`
+	CatchUpEvery time.Duration `yaml:"catchUpEvery"`
 }
 
 // Timer is the rules of timer triggers.
@@ -99,5 +120,6 @@ type Timer struct {
 	DowBase        string        `yaml:"dowBase"`
 	Misfire        string        `yaml:"misfire"`
 	MaxLateness    time.Duration `yaml:"maxLateness"`
+	MaxMisfires    int           `yaml:"maxMisfires"`
 	MaxPayload     int           `yaml:"maxPayloadBytes"`
 }

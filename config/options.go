@@ -20,7 +20,9 @@ import (
 	"fcd/logsink/sls"
 	"fcd/logsink/spool"
 	"fcd/ram"
+	"fcd/ram/sts"
 	"fcd/store/sqlite"
+	triggerlogs "fcd/triggers/logs"
 	triggeross "fcd/triggers/oss"
 	"fcd/triggers/timer"
 )
@@ -34,7 +36,21 @@ func (c *Config) StoreOptions() sqlite.Options {
 		AllowNetworkFS: c.Store.AllowNetworkFS,
 		MaxMessages:    c.Queue.MaxMessages,
 		MaxBytes:       c.Queue.MaxBytes,
+		EventsFor:      c.Events.KeepFor,
+		MaxEvents:      c.Events.MaxCount,
+		MaxEventBytes:  c.Events.MaxBytes,
+		MinFreeBytes:   c.minFreeBytes(),
+		DeadFor:        c.DeadLetters.MaxAge,
+		MaxDead:        c.DeadLetters.Max,
+		MaxDeadBytes:   c.DeadLetters.MaxBytes,
 	}
+}
+
+func (c *Config) minFreeBytes() int64 {
+	if c.Queue.MinFreeBytes == 0 {
+		return -1 // there, 0 means the default
+	}
+	return c.Queue.MinFreeBytes
 }
 
 // FCLimits are the bounds of the API.
@@ -49,6 +65,11 @@ func (c *Config) FCLimits() fc.Limits {
 	return l
 }
 
+// newSTS is the client of the real STS.
+func (s STS) newSTS() (*sts.Client, error) {
+	return sts.New(sts.Options{Endpoint: s.Endpoint, AccessKeyID: s.AccessKeyID, AccessKeySecret: s.AccessKeySecret})
+}
+
 // RAMOptions are the users, roles and checks, with the account's own key and, where asked for, the default roles.
 func (c *Config) RAMOptions(a Account) ram.Options {
 	o := ram.Options{
@@ -56,13 +77,23 @@ func (c *Config) RAMOptions(a Account) ram.Options {
 		Keys:          []ram.Key{{ID: a.AccessKeyID, Secret: a.AccessKeySecret}},
 		Mode:          ram.Mode(c.RAM.Mode),
 		CheckAtCreate: ram.RoleCheck(c.RAM.CheckAtCreate),
+
+		RemoteLife:       c.RAM.STS.Life,
+		NoSystemPolicies: c.RAM.SystemPolicies == "none",
+	}
+	if client, err := c.RAM.STS.newSTS(); err == nil { // else there is none: it was validated
+		o.STS = client
 	}
 	for _, u := range c.RAM.Users {
 		o.Users = append(o.Users, ram.User{Name: u.Name, Keys: []ram.Key{{ID: u.AccessKeyID, Secret: u.AccessKeySecret}},
 			Policies: ramPolicies(u.Policies)})
 	}
 	for _, r := range c.RAM.Roles {
-		o.Roles = append(o.Roles, ram.Role{Name: r.Name, Trust: r.Trust.Document, Policies: ramPolicies(r.Policies)})
+		role := ram.Role{Name: r.Name, Trust: r.Trust.Document, Policies: ramPolicies(r.Policies), Remote: r.RemoteARN}
+		if k := r.Keys; k.AccessKeyID != "" {
+			role.Static = &fc.Credentials{AccessKeyID: k.AccessKeyID, AccessKeySecret: k.AccessKeySecret, SecurityToken: k.SecurityToken}
+		}
+		o.Roles = append(o.Roles, role)
 	}
 	if c.RAM.DefaultRoles {
 		o.Roles = append(o.Roles, defaultRoles(o.Roles)...)
@@ -200,7 +231,7 @@ func (c *Config) SpoolOptions() spool.Options {
 func (c *Config) AsyncOptions() async.Options {
 	a := c.Async
 	o := async.Options{Concurrency: a.Concurrency, FunctionConcurrency: a.ConcurrencyPerFunction, Retries: a.MaxRetries,
-		Backoff: a.RetryBase, MaxBackoff: a.BackoffMax}
+		Backoff: a.RetryBase, MaxBackoff: a.BackoffMax, MaxAge: a.MaxAge, MaxPayloadBytes: c.Limits.AsyncBodyBytes}
 	if a.MaxRetries == 0 {
 		o.Retries = -1 // there, 0 means the default
 	}
@@ -240,9 +271,19 @@ func (c *Config) OSSTriggerOptions(account string) triggeross.Options {
 		ObjectMeta: c.OSS.ObjectMeta, Batch: c.OSS.Batch}
 }
 
+// LogTriggerOptions are the rules of log triggers.
+func (c *Config) LogTriggerOptions(account string) triggerlogs.Options {
+	o := triggerlogs.Options{Region: c.Region, Account: account, OnExhausted: c.LogTrigger.OnExhausted, CatchUpEvery: c.LogTrigger.CatchUpEvery,
+		Endpoint: c.SLS.Endpoint}
+	if o.Endpoint == "" {
+		o.Endpoint = "http://" + c.LocalCloud.SLS.Domain // as sandboxes reach the embedded service
+	}
+	return o
+}
+
 // TimerTriggerOptions are the rules of timer triggers.
 func (c *Config) TimerTriggerOptions() timer.Options {
 	t := c.Timer
 	return timer.Options{AllowSubMinute: t.AllowSubMinute, MinEvery: t.MinEvery, DayOfWeekBase: t.DowBase,
-		Misfire: t.Misfire, MaxLateness: t.MaxLateness, MaxPayloadBytes: t.MaxPayload}
+		Misfire: t.Misfire, MaxLateness: t.MaxLateness, MaxMisfires: t.MaxMisfires, MaxPayloadBytes: t.MaxPayload}
 }

@@ -27,6 +27,8 @@ type Options struct {
 	MaxBatchBytes int64         // of messages and names as spooled; default 1 MiB
 	Linger        time.Duration // how long a batch that is not full waits for more; default 200 ms
 	Senders       int           // batches under way at a time; default 4
+	Retry         time.Duration // the longest first pause after a passing failure; default 100 ms, doubling to 30 s
+	SlowRetry     time.Duration // the shortest pause while somebody must act first; default 5 s, at most twelve times that
 
 	Log        *zap.Logger           // nil logs nothing
 	Registerer prometheus.Registerer // nil registers nothing
@@ -44,6 +46,12 @@ func (o *Options) defaults() {
 	}
 	if o.Linger <= 0 {
 		o.Linger = 200 * time.Millisecond
+	}
+	if o.Retry <= 0 {
+		o.Retry = 100 * time.Millisecond
+	}
+	if o.SlowRetry <= 0 {
+		o.SlowRetry = 5 * time.Second
 	}
 	if o.Senders <= 0 {
 		o.Senders = 4
@@ -137,6 +145,23 @@ func (s *Shipper) drop(err error, rs ...fc.LogRecord) {
 		s.log.Error("log line dropped", zap.String("project", r.Project), zap.String("logstore", r.Logstore),
 			zap.String("requestId", r.RequestID), zap.Error(err))
 	}
+}
+
+// Deliver spools one record and returns when it is on the disk. Unlike Append it says so when it cannot: spool.ErrFull,
+// ErrClosed or the disk's error; the record is not kept then. A message of at most 900 KiB.
+func (s *Shipper) Deliver(ctx context.Context, r fc.LogRecord) error {
+	l, err := s.lane(r.Project, r.Logstore)
+	if err == nil {
+		err = check(r)
+	}
+	if err == nil {
+		err = l.q.Append(false, encode(nil, r))
+	}
+	if err != nil {
+		return fmt.Errorf("log record for %s/%s: %w", r.Project, r.Logstore, err)
+	}
+	s.metrics.lines.WithLabelValues("appended").Inc()
+	return s.Sync(ctx)
 }
 
 // lane finds or makes the lane of a logstore.

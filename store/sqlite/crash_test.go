@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"fcd/e2e/disk"
 	"fcd/store"
 	"fcd/store/sqlite"
 )
@@ -25,7 +28,8 @@ import (
 // Environment of the processes that the tests start from their own binary.
 const (
 	envDir   = "FCD_TEST_STORE_DIR"
-	envLimit = "FCD_TEST_FILE_LIMIT" // bytes a file may have; "" = no bound
+	envLimit = "FCD_TEST_FILE_LIMIT"  // bytes a file may have; "" = no bound
+	envSync  = "FCD_TEST_SYNCHRONOUS" // how the store flushes; "" = as it does
 )
 
 func TestMain(m *testing.M) {
@@ -47,7 +51,7 @@ func child(dir string) int {
 			return 1
 		}
 	}
-	s, err := sqlite.Open(context.Background(), sqlite.Options{Dir: dir, MinFreeBytes: -1})
+	s, err := sqlite.Open(context.Background(), sqlite.Synchronous(sqlite.Options{Dir: dir, MinFreeBytes: -1}, os.Getenv(envSync)))
 	if err != nil {
 		fmt.Println("open:", err)
 		return 1
@@ -101,6 +105,8 @@ func producer(s *sqlite.Store, w int) error {
 			Puts:        []store.Put{{Key: fmt.Sprintf("p/%d/%d", w, n), Value: []byte("v"), If: store.IfAbsent}},
 			Enqueue:     []store.Msg{crashMsg(w, n, "")},
 			Checkpoints: []store.Checkpoint{{Key: cur, Value: []byte(strconv.Itoa(n))}},
+			Ended:       []store.Ended{{Msg: deadMsg(w, n), State: store.StateDead, Cause: "denied"}},
+			Fates:       []store.Fate{{EventID: fmt.Sprintf("%d/%d", w, n), State: store.FateDenied, Payload: []byte("event")}},
 		}); err != nil {
 			return err
 		}
@@ -113,8 +119,23 @@ func crashMsg(w, i int, suffix string) store.Msg {
 	return store.Msg{RequestID: id + suffix, Fn: "f", DedupKey: id, Payload: make([]byte, 1000)}
 }
 
+// deadMsg is an event that was denied and kept, in the commit that says so.
+func deadMsg(w, i int) store.Msg {
+	return store.Msg{RequestID: fmt.Sprintf("%d/%d/dead", w, i), Fn: "f", Payload: []byte("event")}
+}
+
 // run starts a child and reads what it acknowledges; after kill lines it is killed, unless kill is 0.
 func run(t *testing.T, dir string, kill int, acked map[string]bool, env ...string) (exit int) {
+	t.Helper()
+	return disturbed(t, dir, kill, func(p *os.Process) {
+		if err := p.Kill(); err != nil {
+			t.Fatal(err)
+		}
+	}, acked, env...)
+}
+
+// disturbed is run with something else done to the child, or to what it stands on, after so many lines.
+func disturbed(t *testing.T, dir string, after int, disturb func(*os.Process), acked map[string]bool, env ...string) (exit int) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(append(os.Environ(), envDir+"="+dir), env...)
@@ -134,10 +155,8 @@ func run(t *testing.T, dir string, kill int, acked map[string]bool, env ...strin
 			continue
 		}
 		acked[w+"/"+i] = true
-		if n == kill {
-			if err := cmd.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
+		if n == after {
+			disturb(cmd.Process)
 		}
 	}
 	_ = cmd.Wait() // a killed process is an error
@@ -171,6 +190,37 @@ func verify(t *testing.T, dir string, acked map[string]bool) {
 			records[strings.TrimPrefix(r.Key, "p/")] = true
 		}
 		after = page[len(page)-1].Key
+	}
+	letters := map[string]bool{}
+	for after := ""; ; {
+		page, err := s.Outcomes(ctx, store.InvocationFilter{State: store.StateDead}, after, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, l := range page {
+			letters[strings.TrimSuffix(l.RequestID, "/dead")] = true
+		}
+		after = page[len(page)-1].RequestID
+	}
+	events := map[string]bool{}
+	for before := int64(0); ; {
+		page, err := s.Events(ctx, store.EventFilter{}, before, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, e := range page {
+			events[e.EventID] = true
+		}
+		before = page[len(page)-1].ID
+	}
+	if !maps.Equal(records, letters) || !maps.Equal(records, events) {
+		t.Errorf("half a batch: %d records, %d dead letters, %d events", len(records), len(letters), len(events))
 	}
 	for id := range acked {
 		if messages[id] != 1 || !records[id] {
@@ -219,7 +269,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 // TestADiskThatRefusesWritesIsFinal lets files grow only so far: the store must say that it failed, refuse everything
 // and have kept what it acknowledged.
 func TestADiskThatRefusesWritesIsFinal(t *testing.T) {
-	for _, limit := range []int{300_000, 1_000_000, 4_500_000} {
+	for _, limit := range []int{700_000, 1_500_000, 4_500_000} {
 		dir, acked := t.TempDir(), map[string]bool{}
 		if exit := run(t, dir, 0, acked, fmt.Sprintf("%s=%d", envLimit, limit)); exit != 3 {
 			t.Errorf("limit %d: the process ended with %d", limit, exit)
@@ -229,4 +279,57 @@ func TestADiskThatRefusesWritesIsFinal(t *testing.T) {
 		}
 		verify(t, dir, acked)
 	}
+}
+
+// TestAPowerCutLosesNothing cuts the power of the disk under a process that writes, several times on one store. The
+// counter-check shows that the disk does lose what was not flushed.
+func TestAPowerCutLosesNothing(t *testing.T) {
+	rounds := 3
+	if n, err := strconv.Atoi(os.Getenv("FCD_CRASH_ROUNDS")); err == nil {
+		rounds = max(n/10, rounds)
+	}
+	d, acked := disk.New(t, 256), map[string]bool{}
+	dir := filepath.Join(d.Dir, "store")
+	for round := range rounds {
+		before := len(acked)
+		if exit := disturbed(t, dir, 200+rand.IntN(2000), func(*os.Process) { d.Cut() }, acked); exit != 3 {
+			t.Errorf("the process ended with %d", exit)
+		}
+		d.Replug()
+		if verify(t, dir, acked); t.Failed() {
+			t.Fatalf("in round %d", round+1)
+		}
+		t.Logf("round %d: %d acknowledged, 0 lost", round+1, len(acked)-before)
+	}
+}
+
+func TestWithoutFlushesAPowerCutLoses(t *testing.T) {
+	d := disk.New(t, 256)
+	for round := range 10 { // SQLite flushes now and then of itself, and may have just done so
+		acked, dir := map[string]bool{}, filepath.Join(d.Dir, fmt.Sprint("store", round))
+		if exit := disturbed(t, dir, 0, nil, acked, envLimit+"=3000000"); exit != 3 { // it has its tables, flushed
+			t.Fatalf("the process ended with %d", exit)
+		}
+		verify(t, dir, acked)
+		disturbed(t, dir, 1000+rand.IntN(2000), func(*os.Process) { d.Cut() }, acked, envSync+"=NORMAL")
+		d.Replug()
+		if lost := missing(t, dir, acked); lost > 0 {
+			t.Logf("%d acknowledged, %d lost", len(acked), lost)
+			return
+		}
+	}
+	t.Error("a store that does not flush has lost nothing: the test of the power cut shows nothing")
+}
+
+// missing counts the acknowledged records that a store lacks.
+func missing(t *testing.T, dir string, acked map[string]bool) (lost int) {
+	t.Helper()
+	s := open(t, sqlite.Options{Dir: dir})
+	defer closeStore(t, s)
+	for id := range acked {
+		if _, err := s.Get(t.Context(), "p/"+id); errors.Is(err, store.ErrNotFound) {
+			lost++
+		}
+	}
+	return lost
 }

@@ -78,6 +78,7 @@ func (d *Daemon) invokerOptions() invoker.Options {
 func (d *Daemon) asyncOptions() async.Options {
 	o := d.cfg.AsyncOptions()
 	o.Queue, o.Store, o.Invoker, o.LogSync = d.store, d.store, d.invoker, d.shipper
+	o.Configs, o.Deliverer, o.Region, o.Account = d.catalog, &d.destinations, d.cfg.Region, d.account.ID
 	o.Log, o.Registerer = d.log.Named("async"), d.metrics
 	return o
 }

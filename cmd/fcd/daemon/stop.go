@@ -66,6 +66,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.start("log shipping", d.shipper.Run)
 	d.start("async", d.async.Run)
 	d.start("triggers", d.manager.Run)
+	d.start("ways in", d.runWays)
+	d.start("heap", tendHeap)
 	for _, s := range d.servers() {
 		d.start(s.name+" listener", s.serve)
 	}
@@ -79,6 +81,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	case failure = <-d.failed:
 	case <-d.store.Failed():
 		failure = fmt.Errorf("store: %w", store.ErrFatal)
+	case <-d.spoolFailed:
+		failure = errors.New("log spool: the disk failed a flush")
 	}
 	if failure != nil {
 		d.log.Error("stopping: the daemon cannot go on", zap.Error(failure))
@@ -94,10 +98,10 @@ func (d *Daemon) Hurry() { close(d.hurry) }
 func (d *Daemon) stages() error {
 	d.stage("refuse requests and let running invocations end", d.cfg.Shutdown.Drain, func(ctx context.Context) {
 		var all sync.WaitGroup
-		for _, s := range []*server{d.apiServer, d.ossServer} {
+		for _, s := range []*server{d.apiServer, d.ossServer, d.pushServer} {
 			all.Go(func() { s.stop(ctx) })
 		}
-		all.Go(func() { d.stop("triggers") })
+		all.Go(func() { d.stop("triggers", "ways in") })
 		all.Go(func() { d.stop("async") }) // claims no more; its running attempts end with the invoker
 		d.invoker.Close(ctx)
 		all.Wait()
@@ -108,7 +112,7 @@ func (d *Daemon) stages() error {
 			d.log.Info("logs left in the spool for the next start", zap.Error(err))
 		}
 	})
-	d.stop("log shipping", "package sweep", "catalog")
+	d.stop("log shipping", "package sweep", "catalog", "heap")
 	for _, s := range d.servers() {
 		s.stop(cancelled())
 		d.stop(s.name + " listener")
@@ -137,7 +141,7 @@ func (d *Daemon) stage(what string, bound time.Duration, f func(context.Context)
 // servers are the listeners that are there.
 func (d *Daemon) servers() []*server {
 	var all []*server
-	for _, s := range []*server{d.apiServer, d.ossServer, d.slsServer, d.adminServer} {
+	for _, s := range []*server{d.apiServer, d.ossServer, d.slsServer, d.adminServer, d.pushServer} {
 		if s != nil {
 			all = append(all, s)
 		}
