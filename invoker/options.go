@@ -74,7 +74,7 @@ type Options struct {
 	Patience            time.Duration // how long a call hopes for a busy instance before another is started; 2 ms
 
 	// PoolSizes are how many generic instances, interpreters that wait for a function, there are of each runtime in use, by
-	// its name. Default: what the runtime says, 2 of Node and Python, 1 of Java for each memory size in use. 0: none.
+	// its name. Default: what the runtime says, 2 of Node and Python, none of Java. 0: none.
 	PoolSizes map[string]int
 	// PoolMax is how many there may be of one kind where many functions are called for the first time; 8. Below 0: there are
 	// none at all.

@@ -29,8 +29,8 @@ func (r *Runtime) FixedAtStart(b Binding) string {
 	return ""
 }
 
-// Spare is how many generic instances of the runtime are worth having where its functions are used; 0 = there can be
-// none, since the function brings its own program.
+// Spare is how many generic instances of the runtime are worth having where its functions are used; 0 = none, since the
+// function brings its own program, or would notice.
 func (r *Runtime) Spare() int { return r.row.family.spare }
 
 // StartMB is the memory that a generic instance, started with HeapMB's answer, needs until it is claimed, in MB.

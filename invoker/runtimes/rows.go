@@ -57,8 +57,9 @@ var (
 		libraries: "/code:/code/lib",
 		flags:     javaFlags, askVersion: "-version",
 		fixed: []string{"JAVA_*", "JDK_*", "TZ"},
-
-		spare: 1, concurrent: true,
+		// None are spare: Java cannot change its working directory, and that of a generic instance is the folder that was
+		// at /code before the function's code was. Relative paths, and children, would begin there.
+		concurrent: true,
 	}
 	custom = family{libraries: "/code:/code/lib:/usr/local/lib", http: true, concurrent: true}
 )
