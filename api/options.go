@@ -63,6 +63,8 @@ type Catalog interface {
 	// Target resolves a function; ServiceNotFound, FunctionNotFound, VersionNotFound or AliasNotFound.
 	Target(fc.FunctionRef) (*fc.Target, error)
 	TriggersBySource(arn string) []*fc.Trigger
+	// HTTPTrigger finds the trigger of a function that takes HTTP requests.
+	HTTPTrigger(service, function string) (*fc.Trigger, bool)
 	// Wait returns when the view holds everything up to rev.
 	Wait(ctx context.Context, rev store.Rev) error
 }

@@ -102,6 +102,9 @@ func (w *web) exchange(r run, deadline time.Time) (frame.Answer, error) {
 		return frame.Answer{}, w.broken(ctx, err)
 	}
 	defer resp.Body.Close()
+	if r.http != nil {
+		return w.relay(ctx, r, resp)
+	}
 	limit := w.v.opt.Limits.MaxResultBytes
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
@@ -175,11 +178,20 @@ func errorBody(body []byte, status int) []byte {
 var webPaths = map[frame.Type]string{frame.TypeInvoke: "/invoke", frame.TypeInit: "/initialize"}
 
 func (w *web) request(ctx context.Context, r run) (*http.Request, error) {
+	if r.http != nil {
+		return w.forward(ctx, r)
+	}
 	path := webPaths[r.kind]
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+w.address+path, bytes.NewReader(r.body))
 	if err != nil {
 		return nil, err
 	}
+	req.Header = w.headers(r, path)
+	return req, nil
+}
+
+// headers are those that tell of a request, its keys and its function.
+func (w *web) headers(r run, path string) http.Header {
 	h := w.facts.Clone()
 	set := func(key, value string) { h[key] = []string{value} }
 	set("x-fc-request-id", r.request.ID)
@@ -188,8 +200,7 @@ func (w *web) request(ctx context.Context, r run) (*http.Request, error) {
 	set("x-fc-access-key-id", r.keys.AccessKeyID)
 	set("x-fc-access-key-secret", r.keys.AccessKeySecret)
 	set("x-fc-security-token", r.keys.SecurityToken)
-	req.Header = h
-	return req, nil
+	return h
 }
 
 // facts are the headers that do not differ between requests. Keys are as they go on the wire.

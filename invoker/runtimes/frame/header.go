@@ -3,6 +3,8 @@ package frame
 import (
 	"encoding/json"
 	"fmt"
+
+	"fcd/fc"
 )
 
 // Version of the protocol, in Hello and Ready.
@@ -82,7 +84,7 @@ type Request struct {
 	Credentials *Credentials    `json:"credentials,omitempty"`
 	RetryCount  int             `json:"retryCount,omitempty"`
 	Tracing     *Tracing        `json:"tracing,omitempty"`
-	HTTP        json.RawMessage `json:"http,omitempty"` // of an HTTP trigger
+	HTTP        *fc.HTTPRequest `json:"http,omitempty"` // of an HTTP trigger; the frame's body is the request's
 }
 
 // Tracing is the span that an invocation belongs to.
@@ -108,6 +110,8 @@ type Answer struct {
 	Status  int                 `json:"status,omitempty"`  // of an HTTP trigger
 	Headers map[string][]string `json:"headers,omitempty"` // of an HTTP trigger
 	Body    []byte              `json:"-"`                 // the result, or the error as JSON
+	// Streamed says that the result has gone to the caller already. Never on the wire.
+	Streamed bool `json:"-"`
 }
 
 // Error classes of Answer.Class, for metrics and logs.
