@@ -51,14 +51,14 @@ func (b *codeBody) validate(required bool) error {
 }
 
 // takeCode puts the package into the package store and names it in f. A checksum that the client sent must be that of
-// the package.
-func (a *API) takeCode(c *call, b *codeBody, f *fc.Function) error {
+// the package. before is the sum of the package that it replaces.
+func (a *API) takeCode(c *call, b *codeBody, f *fc.Function, before string) error {
 	r, err := a.openCode(c, b)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	p, err := a.o.Packages.Put(c.Context(), r)
+	p, err := a.o.Packages.Put(c.Context(), r, before)
 	if err != nil {
 		return err
 	}

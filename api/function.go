@@ -140,7 +140,7 @@ func (a *API) createFunction(c *call) (answer, error) {
 	if err := a.free(c.Context(), f); err != nil {
 		return answer{}, err
 	}
-	if err := a.takeCode(c, body.Code, f); err != nil {
+	if err := a.takeCode(c, body.Code, f, ""); err != nil {
 		return answer{}, err
 	}
 	f.CreatedTime = a.now()
@@ -183,12 +183,13 @@ func (a *API) updateFunction(c *call) (answer, error) {
 		return answer{}, err
 	}
 	defer release()
-	if err := a.checkFunctionUpdate(c, &body); err != nil {
+	before, err := a.checkFunctionUpdate(c, &body)
+	if err != nil {
 		return answer{}, err
 	}
 	code := &fc.Function{}
 	if body.Code.given() {
-		if err := a.takeCode(c, body.Code, code); err != nil {
+		if err := a.takeCode(c, body.Code, code, before.CodeSHA256); err != nil {
 			return answer{}, err
 		}
 	}
@@ -217,22 +218,23 @@ func (a *API) updateFunction(c *call) (answer, error) {
 	return resource(viewFunction(f), fc.ETag(key, int64(done.Revs[0])))
 }
 
-// checkFunctionUpdate refuses an update for what it holds, then for what it meets, before its code is fetched.
-func (a *API) checkFunctionUpdate(c *call, body *functionBody) error {
+// checkFunctionUpdate refuses an update for what it holds, then for what it meets, before its code is fetched. It returns
+// the function as it is.
+func (a *API) checkFunctionUpdate(c *call, body *functionBody) (*fc.Function, error) {
 	if err := sameName("FunctionName", body.FunctionName, c.params.function); err != nil {
-		return err
+		return nil, err
 	}
 	probe := newFunction(c.params.service, c.params.function)
 	probe.Runtime, probe.Handler = fc.Runtimes()[0], "index.handler"
 	body.apply(probe)
 	if err := probe.Validate(a.o.Limits); err != nil {
-		return err
+		return nil, err
 	}
 	if err := body.Code.validate(false); err != nil {
-		return err
+		return nil, err
 	}
-	_, _, err := a.matchingFunction(c.Context(), c)
-	return err
+	f, _, err := a.matchingFunction(c.Context(), c)
+	return f, err
 }
 
 // matchingFunction reads the function of the path and compares If-Match with it.

@@ -71,8 +71,9 @@ type Catalog interface {
 
 // Packages keeps code packages by the SHA-256 of their bytes.
 type Packages interface {
-	// Put keeps a package that is safe to unpack; anything else is InvalidArgument.
-	Put(context.Context, io.Reader) (packages.Package, error)
+	// Put keeps a package that is safe to unpack; anything else is InvalidArgument. before is the sum of the one that it
+	// replaces, "" if there is none.
+	Put(ctx context.Context, r io.Reader, before string) (packages.Package, error)
 	// Open gives the bytes of a package and their number; fs.ErrNotExist if there is no such package.
 	Open(sha256 string) (io.ReadSeekCloser, int64, error)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"time"
 )
@@ -43,7 +44,7 @@ func warmPython(ctx context.Context, l *lab, connections int) ([]pair, error) {
 
 // duel measures a function of the shared daemon against a comparator that serves HTTP, by calls a second.
 func (l *lab) duel(ctx context.Context, function string, comparator func(context.Context) (*process, error), connections int) ([]pair, error) {
-	return l.against(ctx, function, comparator, 1<<10, func(s *server, fcd, bare *http.Request) (pair, error) {
+	return l.against(ctx, function, comparator, 1<<10, func(s *server, bareProcess *process, fcd, bare *http.Request) (pair, error) {
 		ours, err := newLoad(connections, http.StatusOK, fcd)
 		if err != nil {
 			return pair{}, err
@@ -58,8 +59,13 @@ func (l *lab) duel(ctx context.Context, function string, comparator func(context
 		if err != nil {
 			return p, err
 		}
-		cost, err := s.cost(ctx, ours, l.turn())
-		p.Note += fmt.Sprintf("; the daemon uses %.0f µs of processor a call", cost)
+		c, err := costs(ctx, s.process, ours, l.turn())
+		if err != nil {
+			return p, err
+		}
+		bc, err := costs(ctx, bareProcess, theirs, l.turn())
+		p.Note += fmt.Sprintf("; µs of processor a call: daemon %.0f, functions %.0f, client %.0f against %.0f, %.0f, %.0f",
+			c.own, c.below, c.client, bc.own, bc.below, bc.client)
 		if err == nil && l.profiles != "" {
 			err = l.profile(ctx, s, ours, fmt.Sprintf("%s-%d", function, connections))
 		}
@@ -67,26 +73,39 @@ func (l *lab) duel(ctx context.Context, function string, comparator func(context
 	})
 }
 
-// cost is the processor time that the daemon, without its functions, uses for a call of the load, in microseconds. It
-// changes less than speed does on a machine that has other things to do.
-func (s *server) cost(ctx context.Context, calls *load, d time.Duration) (float64, error) {
-	before, err := s.cpu()
+// A cost is the processor time of a call of a load, in microseconds. It changes less than speed does on a machine that
+// has other things to do.
+type cost struct{ own, below, client float64 }
+
+// costs runs a load and tells what a call costs the process that is called, its descendants and this program.
+func costs(ctx context.Context, p *process, calls *load, d time.Duration) (cost, error) {
+	look := func() (at [3]time.Duration, err error) {
+		if at[0], err = p.cpu(); err == nil {
+			at[1], err = p.cpuBelow()
+		}
+		if err == nil {
+			at[2], err = cpuOf(os.Getpid())
+		}
+		return at, err
+	}
+	before, err := look()
 	if err != nil {
-		return 0, err
+		return cost{}, err
 	}
 	begin := time.Now()
 	got, err := calls.run(ctx, d)
 	if err != nil {
-		return 0, err
+		return cost{}, err
 	}
 	count := got.rate * time.Since(begin).Seconds()
-	after, err := s.cpu()
-	return float64((after - before).Microseconds()) / count, err
+	after, err := look()
+	each := func(i int) float64 { return float64((after[i] - before[i]).Microseconds()) / count }
+	return cost{each(0), each(1), each(2)}, err
 }
 
 // single measures one connection of an ordinary client, as a program that calls one function after the other.
 func single(ctx context.Context, l *lab, bytes int) ([]pair, error) {
-	return l.against(ctx, "node", l.bareNode, bytes, func(_ *server, fcd, bare *http.Request) (pair, error) {
+	return l.against(ctx, "node", l.bareNode, bytes, func(_ *server, _ *process, fcd, bare *http.Request) (pair, error) {
 		ours, theirs := newOrdinary(http.StatusOK, fcd), newOrdinary(http.StatusOK, bare)
 		defer ours.close()
 		defer theirs.close()
@@ -100,7 +119,7 @@ func p50(s sample) float64  { return s.p50 }
 
 // against starts a comparator and makes the same request for it and for a function of the shared daemon.
 func (l *lab) against(ctx context.Context, function string, comparator func(context.Context) (*process, error), size int,
-	do func(s *server, fcd, bare *http.Request) (pair, error)) ([]pair, error) {
+	do func(s *server, p *process, fcd, bare *http.Request) (pair, error)) ([]pair, error) {
 	s, err := l.main(ctx)
 	if err != nil {
 		return nil, err
@@ -118,7 +137,7 @@ func (l *lab) against(ctx context.Context, function string, comparator func(cont
 	if err != nil {
 		return nil, err
 	}
-	got, err := do(s, fcd, bare)
+	got, err := do(s, p, fcd, bare)
 	return []pair{got}, err
 }
 

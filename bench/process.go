@@ -102,11 +102,29 @@ func (p *process) lastWords() string {
 }
 
 // cpu is the processor time that the process itself has used, without its children.
-func (p *process) cpu() (time.Duration, error) {
+func (p *process) cpu() (time.Duration, error) { return cpuOf(p.cmd.Process.Pid) }
+
+// cpuBelow is the processor time that the living descendants of the process have used.
+func (p *process) cpuBelow() (sum time.Duration, err error) {
+	parents, err := parents()
+	for pid := range parents {
+		if pid == p.cmd.Process.Pid || !descends(parents, pid, p.cmd.Process.Pid) {
+			continue
+		}
+		used, err := cpuOf(pid)
+		if err != nil {
+			return 0, err
+		}
+		sum += used
+	}
+	return sum, err
+}
+
+func cpuOf(pid int) (time.Duration, error) {
 	const schedClock = 2 // CPUCLOCK_SCHED: the clock of a whole process, by its id
 	var t unix.Timespec
-	if err := unix.ClockGettime(int32(^p.cmd.Process.Pid<<3|schedClock), &t); err != nil {
-		return 0, fmt.Errorf("processor time of process %d: %w", p.cmd.Process.Pid, err)
+	if err := unix.ClockGettime(int32(^pid<<3|schedClock), &t); err != nil {
+		return 0, fmt.Errorf("processor time of process %d: %w", pid, err)
 	}
 	return time.Duration(t.Nano()), nil
 }

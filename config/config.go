@@ -37,7 +37,9 @@ type Config struct {
 	RAM        RAM        `yaml:"ram"`
 	Limits     Limits     `yaml:"limits"`
 	Invoker    Invoker    `yaml:"invoker"`
+	Pool       Pool       `yaml:"pool"`
 	Sandbox    Sandbox    `yaml:"sandbox"`
+	Network    Network    `yaml:"network"`
 	// RuntimesDir is where `fcd runtimes install` keeps interpreters; "" = the folder runtimes in DataDir.
 	RuntimesDir string             `yaml:"runtimesDir"`
 	Runtimes    map[string]Runtime `yaml:"runtimes"`

@@ -29,6 +29,8 @@ func Default() *Config {
 			EnvironmentBytes: l.MaxEnvironmentSize},
 		Invoker: Invoker{MaxInstances: 256, MaxInstancesPerFunction: 100, QueuePerFunction: 100,
 			QueueWait: 10 * time.Second, IdleTimeout: 5 * time.Minute, CustomStart: 2 * time.Minute},
+		Pool:    Pool{Max: 8},
+		Network: Network{Mode: "auto"},
 		Sandbox: Sandbox{Driver: "native", CPU: "share", Pids: 1024, TmpMB: 512, UIDFirst: 200000, UIDLast: 265535},
 		Errors:  Errors{Uncaught: "detail"},
 		Async: Async{Concurrency: 64, ConcurrencyPerFunction: 16, MaxRetries: 3, RetryBase: 500 * time.Millisecond,

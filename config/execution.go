@@ -25,6 +25,13 @@ type Invoker struct {
 	QueueWait               time.Duration `yaml:"queueWait"`
 	IdleTimeout             time.Duration `yaml:"idleTimeout"`
 	CustomStart             time.Duration `yaml:"customStart"`
+	LowMemoryMB             int           `yaml:"lowMemoryMB"`
+}
+
+// Pool is the generic instances that wait for functions.
+type Pool struct {
+	Max   int            `yaml:"max"`
+	Sizes map[string]int `yaml:",inline"` // by runtime
 }
 
 // Sandbox is how functions are contained.
@@ -35,6 +42,16 @@ type Sandbox struct {
 	TmpMB    int    `yaml:"tmpMB"`
 	UIDFirst uint32 `yaml:"uidFirst"`
 	UIDLast  uint32 `yaml:"uidLast"`
+}
+
+// Network is what functions of services with internetAccess see of it.
+type Network struct {
+	Mode             string   `yaml:"mode"`
+	Subnet           string   `yaml:"subnet"`
+	Allow            []string `yaml:"allow"`
+	Deny             []string `yaml:"deny"`
+	Resolvers        []string `yaml:"resolvers"`
+	EnableForwarding bool     `yaml:"enableForwarding"`
 }
 
 // Runtime overrides one row of the runtime table.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"path/filepath"
 
 	"fcd/api"
@@ -8,6 +9,8 @@ import (
 	"fcd/invoker"
 	"fcd/invoker/async"
 	"fcd/invoker/runtimes"
+	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/nat"
 	"fcd/invoker/sandbox/native"
 	"fcd/localcloud/oss"
 	localsls "fcd/localcloud/sls"
@@ -73,8 +76,42 @@ func (c *Config) APIOptions() api.Options {
 
 // SandboxOptions are those of the native driver.
 func (c *Config) SandboxOptions() native.Options {
-	return native.Options{UIDFirst: int(c.Sandbox.UIDFirst), UIDLast: int(c.Sandbox.UIDLast), Pids: c.Sandbox.Pids,
-		TmpMB: c.Sandbox.TmpMB}
+	o := native.Options{UIDFirst: int(c.Sandbox.UIDFirst), UIDLast: int(c.Sandbox.UIDLast), Pids: c.Sandbox.Pids,
+		TmpMB: c.Sandbox.TmpMB, HostNetwork: c.Network.Mode == "host", NATRequired: c.Network.Mode == "nat"}
+	if c.Network.Mode == "auto" || c.Network.Mode == "nat" {
+		o.NAT = c.natOptions()
+	}
+	return o
+}
+
+// natOptions are those of the network of functions; what does not parse was refused by Validate.
+func (c *Config) natOptions() *nat.Options {
+	o := &nat.Options{EnableForwarding: c.Network.EnableForwarding}
+	o.Subnet, _ = netip.ParsePrefix(c.Network.Subnet)
+	for _, s := range c.Network.Allow {
+		e, _ := nat.ParseEndpoint(s)
+		o.Allow = append(o.Allow, e)
+	}
+	for _, s := range c.Network.Deny {
+		p, _ := nat.ParseNet(s)
+		o.Deny = append(o.Deny, p)
+	}
+	for _, s := range c.Network.Resolvers {
+		a, _ := netip.ParseAddr(s)
+		o.Resolvers = append(o.Resolvers, a)
+	}
+	return o
+}
+
+// networkMode is what functions of services with internetAccess see, where the sandbox can give it.
+func (c *Config) networkMode() sandbox.NetMode {
+	switch c.Network.Mode {
+	case "none":
+		return sandbox.NetNone
+	case "host":
+		return sandbox.NetHost
+	}
+	return sandbox.NetNAT
 }
 
 // InstalledRuntimes is the folder of the interpreters that `fcd runtimes install` fetches.
@@ -107,13 +144,25 @@ func (c *Config) InvokerOptions() invoker.Options {
 		MaxMemoryMB:         c.Invoker.MaxMemoryMB,
 		MaxWaiting:          c.Invoker.QueuePerFunction,
 		MaxWait:             c.Invoker.QueueWait,
+		LowMemoryMB:         c.Invoker.LowMemoryMB,
 		IdleTimeout:         c.Invoker.IdleTimeout,
+		PoolSizes:           c.Pool.Sizes,
+		PoolMax:             c.Pool.max(),
 		CustomStartTimeout:  c.Invoker.CustomStart,
 		CPUShare:            c.Sandbox.CPU == "share",
 		Pids:                c.Sandbox.Pids,
 		TmpMB:               c.Sandbox.TmpMB,
+		Network:             c.networkMode(),
 		Limits:              c.FCLimits(),
 	}
+}
+
+// max is what the invoker's options call it: there, 0 is the default.
+func (p Pool) max() int {
+	if p.Max == 0 {
+		return -1
+	}
+	return p.Max
 }
 
 // LocalOSSOptions are those of the embedded object storage.

@@ -4,11 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"fcd/fc"
+	"fcd/invoker/sandbox/nat"
 )
 
 var (
@@ -80,7 +84,14 @@ func (c *Config) validateExecution(v *violations) {
 	v.positive("invoker.queueWait", c.Invoker.QueueWait)
 	v.positive("invoker.idleTimeout", c.Invoker.IdleTimeout)
 	v.positive("invoker.customStart", c.Invoker.CustomStart)
+	v.check(c.Invoker.LowMemoryMB >= 0, "invoker.lowMemoryMB", c.Invoker.LowMemoryMB, "0 or more")
+	v.check(c.Pool.Max >= 0, "pool.max", c.Pool.Max, "0 or more")
+	for name, n := range c.Pool.Sizes {
+		v.check(slices.Contains(fc.Runtimes(), name), "pool", name, "max or the name of a runtime")
+		v.check(n >= 0, "pool."+name, n, "0 or more")
+	}
 	v.oneOf("sandbox.driver", c.Sandbox.Driver, "native")
+	c.validateNetwork(v)
 	v.oneOf("sandbox.cpu", c.Sandbox.CPU, "share", "off")
 	v.check(c.Sandbox.UIDFirst > 0 && c.Sandbox.UIDLast >= c.Sandbox.UIDFirst, "sandbox.uidLast", c.Sandbox.UIDLast, "at least uidFirst, which is above 0")
 	v.oneOf("errors.uncaught", c.Errors.Uncaught, "detail", "exited")
@@ -92,6 +103,27 @@ func (c *Config) validateExecution(v *violations) {
 	v.oneOf("timer.dowBase", c.Timer.DowBase, "mon1", "sun1")
 	v.oneOf("timer.misfire", c.Timer.Misfire, "skip", "once")
 	v.positive("timer.maxLateness", c.Timer.MaxLateness)
+}
+
+func (c *Config) validateNetwork(v *violations) {
+	n := c.Network
+	v.oneOf("network.mode", n.Mode, "auto", "none", "nat", "host")
+	if n.Subnet != "" {
+		p, err := netip.ParsePrefix(n.Subnet)
+		v.check(err == nil && p.Addr().Is4() && p.Bits() >= 12 && p.Bits() <= 28, "network.subnet", n.Subnet, "an IPv4 network between /12 and /28")
+	}
+	for _, a := range n.Allow {
+		_, err := nat.ParseEndpoint(a)
+		v.check(err == nil, "network.allow", a, "an address or network, with or without :port")
+	}
+	for _, d := range n.Deny {
+		_, err := nat.ParseNet(d)
+		v.check(err == nil, "network.deny", d, "an address or network")
+	}
+	for _, r := range n.Resolvers {
+		_, err := netip.ParseAddr(r)
+		v.check(err == nil, "network.resolvers", r, "an address")
+	}
 }
 
 func (c *Config) validateState(v *violations) {

@@ -2,7 +2,10 @@ package fc
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -95,4 +98,34 @@ type LogRecord struct {
 // ResourceExhausted (429), ResourceThrottled (503) or InternalServerError.
 type Invoker interface {
 	Invoke(ctx context.Context, call Call) (Result, error)
+}
+
+// Outcome is how an invocation ended, as records tell it.
+type Outcome struct {
+	Status    int    // HTTP status that a synchronous caller gets: 200 for a function that failed, too
+	ErrorType string // Result.ErrorType, or the code of the error; "" on success
+	Cause     string // class and message of the error, at most 1024 bytes
+}
+
+const maxCause = 1024
+
+// OutcomeOf judges what Invoke gave back. Of an error that is not an *Error only its kind is told.
+func OutcomeOf(res Result, err error) Outcome {
+	var refusal *Error
+	switch {
+	case errors.As(err, &refusal):
+		return Outcome{Status: refusal.Status(), ErrorType: string(refusal.Code), Cause: refusal.Message[:min(len(refusal.Message), maxCause)]}
+	case err != nil:
+		return Outcome{Status: http.StatusInternalServerError, ErrorType: string(InternalServerError)}
+	case res.ErrorType == "":
+		return Outcome{Status: http.StatusOK}
+	}
+	var body struct {
+		ErrorMessage string `json:"errorMessage"`
+	}
+	cause := res.ErrorClass
+	if err := json.Unmarshal(res.Body, &body); err == nil && body.ErrorMessage != "" {
+		cause += ": " + body.ErrorMessage
+	}
+	return Outcome{Status: http.StatusOK, ErrorType: res.ErrorType, Cause: cause[:min(len(cause), maxCause)]}
 }

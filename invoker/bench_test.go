@@ -37,7 +37,7 @@ func BenchmarkShared(b *testing.B) {
 	for _, lang := range languages {
 		b.Run(lang.name, func(b *testing.B) {
 			r := newReal(b, lang, func(o *Options) { o.FunctionConcurrency, o.Logs = 1, discard{} })
-			ref := r.function(lang, "shared", func(_ *fc.Service, f *fc.Function) { f.InstanceConcurrency = 64 })
+			ref := r.function(b, lang, "shared", func(_ *fc.Service, f *fc.Function) { f.InstanceConcurrency = 64 })
 			benchmarkWarm(b, r, ref, 64)
 		})
 	}
@@ -115,7 +115,7 @@ func BenchmarkCold(b *testing.B) {
 			r := newReal(b, lang, nil)
 			var all []time.Duration
 			for b.Loop() {
-				ref := r.function(lang, "hello", nil)
+				ref := r.function(b, lang, "hello", nil)
 				begin := time.Now()
 				r.call(b, ref, "echo x")
 				all = append(all, time.Since(begin))

@@ -26,11 +26,14 @@ const childVariable = "FCD_TEST_CHILD"
 type plainDriver struct {
 	started atomic.Int64
 	fail    atomic.Bool
+	claims  bool         // instances can be claimed, which changes nothing of them
+	claimed atomic.Int64 // how many were
+	refuse  atomic.Bool  // claims fail
 	mode    atomic.Value // what the child does instead of saying READY
 }
 
 func (d *plainDriver) Name() string                 { return "plain" }
-func (d *plainDriver) Probe() (sandbox.Caps, error) { return sandbox.Caps{}, nil }
+func (d *plainDriver) Probe() (sandbox.Caps, error) { return sandbox.Caps{Claim: d.claims}, nil }
 func (d *plainDriver) Close() error                 { return nil }
 
 func (d *plainDriver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Instance, error) {
@@ -50,19 +53,26 @@ func (d *plainDriver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Ins
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	return &plainInstance{cmd: cmd, done: make(chan struct{})}, nil
+	return &plainInstance{driver: d, cmd: cmd, generic: spec.CodeDir == "", done: make(chan struct{})}, nil
 }
 
 type plainInstance struct {
-	cmd  *exec.Cmd
-	once sync.Once
-	done chan struct{}
-	exit sandbox.Exit
+	driver  *plainDriver
+	cmd     *exec.Cmd
+	generic bool
+	once    sync.Once
+	done    chan struct{}
+	exit    sandbox.Exit
 }
 
 func (i *plainInstance) Claim(context.Context, string, sandbox.Limits) error {
-	return sandbox.ErrNotSupported
+	if !i.generic || i.driver.refuse.Load() {
+		return errors.New("a claim that is refused")
+	}
+	i.driver.claimed.Add(1)
+	return nil
 }
+
 func (i *plainInstance) Stats() (sandbox.Usage, error) {
 	return sandbox.Usage{PeakMemoryBytes: 31 << 20}, nil
 }
@@ -104,6 +114,7 @@ type child struct {
 	request frame.Request
 	inits   int
 	calls   int
+	deaf    bool // the end of the input is no reason to go
 }
 
 func runChild(mode string) {
@@ -120,6 +131,9 @@ func runChild(mode string) {
 	for {
 		f, err := c.in.Read()
 		if err != nil {
+			if c.deaf {
+				select {}
+			}
 			if errors.Is(err, io.EOF) {
 				os.Exit(0)
 			}
@@ -201,6 +215,9 @@ func (c *child) do(word, rest string) {
 	switch word {
 	case "echo", "init":
 		c.ok(rest)
+	case "deaf":
+		c.deaf = true
+		c.ok("")
 	case "calls":
 		c.ok(strconv.Itoa(c.calls))
 	case "init-fails-once":
@@ -222,10 +239,14 @@ func (c *child) do(word, rest string) {
 		check(err)
 		time.Sleep(d)
 		c.ok("slept")
-	case "print-sleep":
-		fmt.Println(rest)
-		time.Sleep(time.Second)
-		c.ok("slept")
+	case "wait": // for a file
+		for _, err := os.Stat(rest); err != nil; _, err = os.Stat(rest) {
+			time.Sleep(time.Millisecond)
+		}
+		c.ok("waited")
+	case "print-wait":
+		fmt.Println("early")
+		c.do("wait", rest)
 	case "handled":
 		c.answer(frame.TypeHandled, frame.Answer{}, `{"errorMessage":"`+rest+`"}`)
 	case "unhandled":

@@ -8,17 +8,23 @@
 //
 // A call goes Target -> pool of that Target's Generation -> instance -> speaker -> Result. The pool hands out the idle
 // instance that was used last, else the least busy one that has room for another request; without one the call waits for
-// the first instance that gets room, while a fresh one is started for it; the queue of waiting calls is bounded, per
-// function, in length and in time. An instance serves one generation for its whole life, and one request at a time or as
+// the first instance that gets room, while another is made for it: of a generic process from the stock, which is claimed,
+// else from the start. The queue of waiting calls is bounded, per function, in length and in time. An instance serves one generation for its whole life, and one request at a time or as
 // many as its function's instanceConcurrency says. It has its first request alone until it is open: its program takes
 // requests and is initialized.
 //
+//	generic -> claimed or
 //	start -> idle <-> busy -> stop   idle too long, target changed, room needed, Close, unhandled error of a process that
 //	                                 ends: as soon as no request is in flight, end of input, kill
 //	                  busy -> kill   timeout, exit, broken protocol; fails all requests in flight
 //
-// The files: pool.go queues and limits, process.go a started program, instance.go a program bound to a function, run.go
-// one request on it, speaker.go, mux.go and web.go the ways to speak to it, fence.go, journal.go, mixed.go and pump.go the
+// A generic process is an interpreter that waits, in a sandbox without code, for its HELLO. What makes it a function's
+// is a claim: limits, code and HELLO. It belongs to one generation from then on; a claim that fails half-way kills it,
+// and the instance is started afresh.
+//
+// The files: function.go the pools of a function and its limit, queue.go the calls that wait, pool.go the instances of a
+// generation, launch.go how they come to be, stock.go and restock.go the generic processes, process.go a started program,
+// instance.go a program bound to a function, run.go one request on it, speaker.go, mux.go and web.go the ways to speak to it, fence.go, journal.go, mixed.go and pump.go the
 // log lines, tail.go the end of a log, janitor.go the retirement of idle instances.
 //
 // A warm call reads no store, parses no event and takes no lock that functions share. The package does not queue

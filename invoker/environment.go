@@ -1,8 +1,6 @@
 package invoker
 
 import (
-	"context"
-
 	"fcd/fc"
 	"fcd/invoker/runtimes"
 	"fcd/invoker/runtimes/frame"
@@ -19,12 +17,8 @@ func (v *Invoker) binding(t *fc.Target, id string) runtimes.Binding {
 }
 
 // spec describes a sandbox that is started for a function, with its code in place.
-func (v *Invoker) spec(ctx context.Context, rt *runtimes.Runtime, b runtimes.Binding) (sandbox.Spec, error) {
+func (v *Invoker) spec(rt *runtimes.Runtime, b runtimes.Binding, dir string) (_ sandbox.Spec, err error) {
 	f := b.Target.Function
-	dir, err := v.opt.Code.Dir(ctx, f.CodeSHA256)
-	if err != nil {
-		return sandbox.Spec{}, err
-	}
 	path, args := rt.Command(rt.HeapMB(f.MemorySizeMB, v.caps.HardMemory))
 	if rt.ServesHTTP() {
 		path, args = runtimes.Program(f)
@@ -37,10 +31,15 @@ func (v *Invoker) spec(ctx context.Context, rt *runtimes.Runtime, b runtimes.Bin
 	return sandbox.Spec{
 		ID: b.InstanceID, Runtime: rt.Name, Root: rt.Root, CodeDir: dir, BootstrapDir: rt.BootstrapDir(),
 		HostsFile: v.opt.HostsFile,
-		Limits:    sandbox.Limits{MemoryMB: f.MemorySizeMB, CPUMilli: v.cpuMilli(f), Pids: v.opt.Pids},
+		Limits:    v.limits(f),
 		TmpMB:     v.opt.TmpMB, Network: v.network(b.Target.Service),
 		Path: path, Args: args, Env: rt.Environment(b),
 	}, nil
+}
+
+// limits are what an instance of a function is held to.
+func (v *Invoker) limits(f *fc.Function) sandbox.Limits {
+	return sandbox.Limits{MemoryMB: f.MemorySizeMB, CPUMilli: v.cpuMilli(f), Pids: v.opt.Pids}
 }
 
 // network is what the functions of a service see of it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -28,6 +29,9 @@ func TestMain(m *testing.M) {
 	}))
 }
 
+// patience is how long a test waits for what must come before it calls it lost: the machine may be very busy.
+const patience = time.Minute
+
 // functions is a Functions that a test can change.
 type functions struct {
 	mu      sync.Mutex
@@ -48,8 +52,8 @@ func (f *functions) set(name string, change func(*fc.Service, *fc.Function)) fc.
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	svc := &fc.Service{Name: "demo", LogConfig: fc.LogConfig{Project: "p", Logstore: "l"}}
-	fn := &fc.Function{ServiceName: "demo", Name: name, Runtime: "nodejs8", Handler: "index.handler", TimeoutSeconds: 10,
-		MemorySizeMB: 128, InitializationTimeoutSeconds: 3, CodeSHA256: name, CodeChecksum: "42"}
+	fn := &fc.Function{ServiceName: "demo", Name: name, Runtime: "nodejs8", Handler: "index.handler", TimeoutSeconds: 60,
+		MemorySizeMB: 128, InitializationTimeoutSeconds: 60, CodeSHA256: name, CodeChecksum: "42"}
 	if change != nil {
 		change(svc, fn)
 	}
@@ -96,7 +100,7 @@ func (l *lines) of(id string) (messages []string) {
 // until waits for a record of the request that ok accepts.
 func (l *lines) until(t testing.TB, id string, ok func(fc.LogRecord) bool) fc.LogRecord {
 	t.Helper()
-	late := time.After(10 * time.Second)
+	late := time.After(patience)
 	for {
 		l.mu.Lock()
 		i := slices.IndexFunc(l.all, func(r fc.LogRecord) bool { return r.RequestID == id && ok(r) })
@@ -137,7 +141,7 @@ func newWorld(t testing.TB, change func(*Options)) *world {
 	t.Helper()
 	w := &world{functions: &functions{}, driver: &plainDriver{}, lines: newLines()}
 	o := Options{Functions: w.functions, Code: codeDir(t.TempDir()), Driver: w.driver, Runtimes: table(t), Logs: w.lines,
-		Region: "local", AccountID: "123"}
+		Region: "local", AccountID: "123", MaxWait: patience, StartTimeout: patience}
 	if change != nil {
 		change(&o)
 	}
@@ -147,7 +151,7 @@ func newWorld(t testing.TB, change func(*Options)) *world {
 	}
 	w.Invoker = v
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		v.Close(ctx)
 		if n := v.budget.used(); n != 0 {
@@ -166,6 +170,17 @@ func (w *world) call(t testing.TB, ref fc.FunctionRef, event string) fc.Result {
 		t.Fatalf("invoke %.40q: %v", event, err)
 	}
 	return res
+}
+
+// gate is a file that calls wait for.
+func gate(t testing.TB) (file string, open func()) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "gate")
+	return file, func() {
+		if err := os.WriteFile(file, nil, 0o644); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func codeOf(err error) fc.Code {

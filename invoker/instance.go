@@ -2,26 +2,22 @@ package invoker
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
-	"go.uber.org/zap"
-
 	"fcd/fc"
 	"fcd/invoker/runtimes"
 	"fcd/invoker/runtimes/frame"
-	"fcd/invoker/sandbox"
 )
 
 // Timings that nobody needs to change.
 const (
-	tailWait     = 50 * time.Millisecond  // for end fences behind an answer whose caller wants the tail
+	tailWait     = time.Second            // for end fences behind an answer whose caller wants the tail; they follow at once, unless the machine is very busy
 	initWait     = time.Second            // for end fences behind an initializer's answer, before the invocation begins
 	drainWait    = 100 * time.Millisecond // for log bytes behind the end of the tree
-	exitWait     = 100 * time.Millisecond // for the exit status behind the end of the answers
+	exitWait     = time.Second            // for the exit status behind the end of the answers, which tells an exit from a kill; as above
 	keysMargin   = 10 * time.Minute       // credentials are renewed when they have less left
 	measureEvery = 100 * time.Millisecond // memory of requests shorter than measureShort is looked at so often
 	measureShort = time.Millisecond
@@ -58,61 +54,6 @@ type instance struct {
 	leaving   bool // it is being ended
 }
 
-// launch starts an instance for a pool. Errors are *fc.Error.
-func (v *Invoker) launch(p *pool) (*instance, error) {
-	inst, err := v.bindNew(context.Background(), p)
-	if err != nil {
-		v.metrics.failed.Inc()
-		v.opt.Log.Warn("an instance could not be started", zap.String("function", p.fn.name), zap.Error(err))
-		return nil, refused("invoker.launch", err)
-	}
-	v.metrics.cold.Inc()
-	return inst, nil
-}
-
-// refused is err as callers of the API may see it.
-func refused(op string, err error) error {
-	var e *fc.Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return fc.Internal(op, err)
-}
-
-// bindNew starts a process with the code in place and makes it an instance.
-func (v *Invoker) bindNew(ctx context.Context, p *pool) (*instance, error) {
-	rt, err := v.opt.Runtimes.Get(p.target.Function.Runtime)
-	if err != nil {
-		return nil, err
-	}
-	if err := rt.Ready(); err != nil {
-		return nil, err
-	}
-	b := v.binding(p.target, newID())
-	spec, err := v.spec(ctx, rt, b)
-	if err != nil {
-		return nil, err
-	}
-	proc, err := v.startProcess(ctx, spec, !rt.ServesHTTP())
-	var program *sandbox.ProgramError
-	if errors.As(err, &program) && rt.ServesHTTP() {
-		return nil, fc.Errorf(fc.InvalidArgument, "the function cannot be started: %s", program.Reason)
-	}
-	if err != nil {
-		return nil, err
-	}
-	inst, err := v.bind(p, proc, rt, b)
-	if err != nil {
-		proc.kill()
-		proc.closePipes()
-		return nil, err
-	}
-	if d := v.debug(p.target); d != nil && d.Started != nil {
-		d.Started(proc.sb)
-	}
-	return inst, nil
-}
-
 // bind makes a process that waits for its HELLO, or that is to listen, an instance of the pool.
 func (v *Invoker) bind(p *pool, proc *process, rt *runtimes.Runtime, b runtimes.Binding) (*instance, error) {
 	inst := &instance{process: proc, pool: p, room: 1}
@@ -134,10 +75,7 @@ func (v *Invoker) bind(p *pool, proc *process, rt *runtimes.Runtime, b runtimes.
 		return nil, err
 	}
 	v.work.Add(1) // until end is through
-	v.work.Go(func() {
-		proc.watch()
-		p.lost(inst)
-	})
+	proc.onEnd(func() { p.lost(inst) })
 	if reader != nil {
 		v.work.Go(reader)
 	}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"go.uber.org/zap"
+
 	"fcd/fc"
 	"fcd/invoker/sandbox"
 )
@@ -27,8 +29,10 @@ type Invoker struct {
 	instances map[*process]struct{}
 
 	dying    atomic.Int64 // instances that are being ended
+	waiting  atomic.Int64 // calls that wait for an instance
 	closing  atomic.Bool
-	janitor  chan struct{} // capacity 1: there is something to look for
+	janitor  janitor
+	stock    *stock
 	quit     chan struct{} // closed by Close
 	work     sync.WaitGroup
 	pumping  sync.WaitGroup
@@ -45,16 +49,22 @@ func New(o Options) (*Invoker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("invoker: sandbox driver %s: %w", o.Driver.Name(), err)
 	}
+	if o.Network == sandbox.NetNAT && !caps.NetNAT {
+		o.Network = sandbox.NetNone // the driver has said why
+	}
 	v := &Invoker{
 		caps:      caps,
 		opt:       o,
 		budget:    budget{maxInstances: o.MaxInstances, maxMemoryMB: o.MaxMemoryMB},
 		instances: make(map[*process]struct{}),
-		janitor:   make(chan struct{}, 1),
+		janitor:   newJanitor(),
 		quit:      make(chan struct{}),
 		closed:    make(chan struct{}),
 	}
-	m, err := newMetrics(o.Registerer, &v.budget)
+	if v.stock, err = newStock(v); err != nil {
+		return nil, fmt.Errorf("invoker: %w", err)
+	}
+	m, err := newMetrics(o.Registerer, v)
 	if err != nil {
 		return nil, fmt.Errorf("invoker: metrics: %w", err)
 	}
@@ -63,6 +73,13 @@ func New(o Options) (*Invoker, error) {
 		return nil, fmt.Errorf("invoker: %w", err)
 	}
 	v.work.Go(v.sweep)
+	if reason := v.stock.off(); reason == "" {
+		for range restockers() {
+			v.work.Go(v.restock)
+		}
+	} else {
+		o.Log.Warn("instances are never ready beforehand: each function's first call starts its own", zap.String("reason", reason))
+	}
 	v.pumping.Go(v.pump.run)
 	return v, nil
 }
@@ -117,6 +134,7 @@ func (v *Invoker) Close(ctx context.Context) error {
 	v.closeOne.Do(func() {
 		v.closing.Store(true)
 		close(v.quit)
+		v.stock.close()
 		v.functions.Range(func(_, f any) bool {
 			f.(*function).close()
 			return true
@@ -176,14 +194,7 @@ func (v *Invoker) remove(inst *process) {
 
 // Changed tells that a record was written: targets may have changed. It only wakes a look at the pools, so it may be
 // called for every change there is, from any goroutine.
-func (v *Invoker) Changed(string) { v.wakeJanitor() }
-
-func (v *Invoker) wakeJanitor() {
-	select {
-	case v.janitor <- struct{}{}:
-	default:
-	}
-}
+func (v *Invoker) Changed(string) { wake(v.janitor.changed) }
 
 // all is a snapshot of the functions that have pools.
 func (v *Invoker) all() (fns []*function) {

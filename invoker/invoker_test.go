@@ -33,7 +33,7 @@ func TestAWarmInstanceIsUsedAgain(t *testing.T) {
 
 func TestOutcomes(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Limits = fc.DefaultLimits(); o.Limits.MaxResultBytes = 1000 })
-	ref := w.functions.set("hello", func(_ *fc.Service, f *fc.Function) { f.TimeoutSeconds = 1 })
+	ref := w.functions.set("hello", func(_ *fc.Service, f *fc.Function) { f.TimeoutSeconds = 3 })
 	const exited = `{"errorMessage":"Process exited unexpectedly before completing request"}`
 	tests := []struct {
 		name, event, body, errorType, class string
@@ -45,7 +45,7 @@ func TestOutcomes(t *testing.T) {
 		{"an uncaught error ends the process", "throw", `{"errorMessage":"x"}`, fc.UnhandledInvocationError, frame.ClassUnhandled, false},
 		{"an exit", "exit 0", exited, fc.UnhandledInvocationError, frame.ClassUnhandled, false},
 		{"an exhausted heap", "heap", exited, fc.UnhandledInvocationError, frame.ClassOOM, false},
-		{"a timeout", "sleep 30s", `{"errorMessage":"Task timed out after 1 seconds"}`, fc.UnhandledInvocationError, frame.ClassTimeout, false},
+		{"a timeout", "sleep 300s", `{"errorMessage":"Task timed out after 3 seconds"}`, fc.UnhandledInvocationError, frame.ClassTimeout, false},
 		{"an answer to another request", "wrong-id", exited, fc.UnhandledInvocationError, frame.ClassUnhandled, false},
 		{"bytes that are no frame", "garbage", exited, fc.UnhandledInvocationError, frame.ClassUnhandled, false},
 		{"a closed pipe of answers", "close-out", exited, fc.UnhandledInvocationError, frame.ClassUnhandled, false},
@@ -88,9 +88,13 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestAnInterpreterThatDoesNotStart(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.StartTimeout = 200 * time.Millisecond })
-	ref := w.functions.set("hello", nil)
 	for mode, want := range map[string]string{"mute": "not ready within 200ms", "fail": "cannot find libfoo"} {
+		w := newWorld(t, func(o *Options) {
+			if mode == "mute" {
+				o.StartTimeout = 200 * time.Millisecond
+			}
+		})
+		ref := w.functions.set("hello", nil)
 		w.driver.mode.Store(mode)
 		_, err := w.Invoke(context.Background(), fc.Call{RequestID: "r", Ref: ref})
 		if codeOf(err) != fc.InternalServerError || !strings.Contains(err.Error(), want) {
@@ -213,7 +217,7 @@ func TestCloseKillsWhatRunsTooLong(t *testing.T) {
 	ref := w.functions.set("hello", nil)
 	done := make(chan error, 1)
 	go func() {
-		_, err := w.Invoke(context.Background(), fc.Call{RequestID: "r", Ref: ref, Payload: []byte("sleep 30s")})
+		_, err := w.Invoke(context.Background(), fc.Call{RequestID: "r", Ref: ref, Payload: []byte("sleep 300s")})
 		done <- err
 	}()
 	w.lines.until(t, "r", func(fc.LogRecord) bool { return true })

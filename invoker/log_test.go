@@ -85,13 +85,18 @@ func TestWithoutALogstoreNothingIsAppended(t *testing.T) {
 
 func TestTailOfFailedCalls(t *testing.T) {
 	w := newWorld(t, nil)
-	ref := w.functions.set("hello", func(_ *fc.Service, f *fc.Function) { f.TimeoutSeconds = 1 })
+	ref := w.functions.set("hello", nil)
+	short := w.functions.set("short", func(_ *fc.Service, f *fc.Function) { f.TimeoutSeconds = 1 })
 	for event, want := range map[string]string{
-		"sleep 9s":  `error {"errorMessage":"Task timed out after 1 seconds"}`,
+		"sleep 99s": `error {"errorMessage":"Task timed out after 1 seconds"}`,
 		"exit 1":    `error {"errorMessage":"Process exited unexpectedly before completing request"}`,
 		"handled x": "FC Invoke Start RequestId: r",
 	} {
-		res, err := w.Invoke(context.Background(), fc.Call{RequestID: "r", Ref: ref, Payload: []byte(event), Tail: true})
+		call := fc.Call{RequestID: "r", Ref: ref, Payload: []byte(event), Tail: true}
+		if strings.HasPrefix(event, "sleep") {
+			call.Ref = short
+		}
+		res, err := w.Invoke(context.Background(), call)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,13 +142,15 @@ func TestLinesArriveWhileTheFunctionRuns(t *testing.T) {
 	w := newWorld(t, nil)
 	ref := w.functions.set("hello", nil)
 	w.call(t, ref, "echo")
-	done := w.running(t, ref, "r", "print-sleep early")
+	file, open := gate(t)
+	done := w.running(t, ref, "r", "print-wait "+file)
 	w.lines.until(t, "r", func(r fc.LogRecord) bool { return r.Message == "early" })
 	select {
 	case <-done:
 		t.Error("the line came after the end of the call")
 	default:
 	}
+	open()
 	<-done
 }
 

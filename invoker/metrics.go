@@ -15,8 +15,18 @@ type metrics struct {
 	duration prometheus.Histogram
 	cold     prometheus.Counter
 	failed   prometheus.Counter
-	waiting  prometheus.Gauge
+
+	claims        prometheus.Histogram
+	claimFailures prometheus.Counter
+	freshStarts   *prometheus.CounterVec
 }
+
+// Why an instance was started from the beginning.
+const (
+	freshNeeds  = "needs"  // nothing generic can serve the function, or there is none by configuration
+	freshEmpty  = "empty"  // nothing generic was there
+	freshFailed = "failed" // the claim failed
+)
 
 // Outcomes besides the error classes of package frame.
 const (
@@ -27,7 +37,7 @@ const (
 	outcomeOther     = "other"
 )
 
-func newMetrics(reg prometheus.Registerer, b *budget) (*metrics, error) {
+func newMetrics(reg prometheus.Registerer, v *Invoker) (*metrics, error) {
 	total := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fcd_invoker_invocations_total",
 		Help: "Calls by how they ended: ok, the class of the function's error, or why there was no invocation."}, []string{"outcome"})
 	m := &metrics{
@@ -38,20 +48,31 @@ func newMetrics(reg prometheus.Registerer, b *budget) (*metrics, error) {
 			Help: "Instances started."}),
 		failed: prometheus.NewCounter(prometheus.CounterOpts{Name: "fcd_invoker_start_failures_total",
 			Help: "Instances that could not be started."}),
-		waiting: prometheus.NewGauge(prometheus.GaugeOpts{Name: "fcd_invoker_waiting_calls",
-			Help: "Calls that wait for an instance."}),
+		claims: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "fcd_invoker_claim_seconds",
+			Help:    "Time that claims of generic instances took, without the load of the function's code.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 12)}),
+		claimFailures: prometheus.NewCounter(prometheus.CounterOpts{Name: "fcd_invoker_claim_failures_total",
+			Help: "Generic instances that were killed since their claim failed."}),
+		freshStarts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fcd_invoker_fresh_starts_total",
+			Help: "Instances started from the beginning, by why none was claimed: empty, needs of the function, failed claim."}, []string{"reason"}),
 	}
 	for _, o := range []string{outcomeOK, outcomeThrottled, outcomeRefused, outcomeInternal, outcomeOther,
 		frame.ClassHandled, frame.ClassUnhandled, frame.ClassTimeout, frame.ClassOOM, frame.ClassImport,
 		frame.ClassNoHandler, frame.ClassSyntax} {
 		m.outcomes[o] = total.WithLabelValues(o)
 	}
+	for _, reason := range []string{freshNeeds, freshEmpty, freshFailed} {
+		m.freshStarts.WithLabelValues(reason)
+	}
+	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fcd_invoker_waiting_calls",
+		Help: "Calls that wait for an instance."}, func() float64 { return float64(v.waiting.Load()) })
 	instances := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fcd_invoker_instances",
-		Help: "Instances that start, run, are idle or are being killed."}, func() float64 { return float64(b.used()) })
+		Help: "Instances that start, run, are idle or are being killed."}, func() float64 { return float64(v.budget.used()) })
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{total, m.duration, m.cold, m.failed, m.waiting, instances} {
+	for _, c := range []prometheus.Collector{total, m.duration, m.cold, m.failed, m.claims, m.claimFailures, m.freshStarts,
+		waiting, instances, poolCollector{v.stock}} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -83,5 +104,20 @@ func (m *metrics) refused(err error) {
 		m.count(outcomeInternal)
 	default:
 		m.count(outcomeRefused)
+	}
+}
+
+func (m *metrics) fresh(reason string) { m.freshStarts.WithLabelValues(reason).Inc() }
+
+// poolCollector counts the generic instances when it is asked.
+type poolCollector struct{ stock *stock }
+
+var poolDesc = prometheus.NewDesc("fcd_invoker_pool_instances", "Generic instances that wait to be claimed, by runtime.", []string{"runtime"}, nil)
+
+func (c poolCollector) Describe(to chan<- *prometheus.Desc) { to <- poolDesc }
+
+func (c poolCollector) Collect(to chan<- prometheus.Metric) {
+	for runtime, n := range c.stock.waiting() {
+		to <- prometheus.MustNewConstMetric(poolDesc, prometheus.GaugeValue, float64(n), runtime)
 	}
 }

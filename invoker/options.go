@@ -9,7 +9,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
-	"golang.org/x/sys/unix"
 
 	"fcd/fc"
 	"fcd/invoker/runtimes"
@@ -63,7 +62,8 @@ type Options struct {
 	LogAll            bool   // Logs gets the lines of services without a logstore too
 	Debug             *Debug // nil: nothing is debugged
 
-	// Network is what functions of services with internetAccess see; those of others see nothing. Default NetNone.
+	// Network is what functions of services with internetAccess see; those of others see nothing, as do all where the
+	// driver cannot do NetNAT (Caps). Default NetNone.
 	Network sandbox.NetMode
 
 	FunctionConcurrency int           // instances of one function at a time; 100
@@ -72,6 +72,18 @@ type Options struct {
 	MaxWaiting          int           // calls of one function that wait for a busy instance; 256
 	MaxWait             time.Duration // how long they wait; 10 s
 	Patience            time.Duration // how long a call hopes for a busy instance before another is started; 2 ms
+
+	// PoolSizes are how many generic instances, interpreters that wait for a function, there are of each runtime in use, by
+	// its name. Default: what the runtime says, 2 of Node and Python, 1 of Java for each memory size in use. 0: none.
+	PoolSizes map[string]int
+	// PoolMax is how many there may be of one kind where many functions are called for the first time; 8. Below 0: there are
+	// none at all.
+	PoolMax int
+
+	// LowMemoryMB is how much memory of the machine idle instances leave available: below, those used the longest time ago
+	// are retired. Default 1/32 of all.
+	LowMemoryMB int
+	AvailableMB func() int // what is available; MemAvailable of /proc/meminfo
 
 	IdleTimeout  time.Duration // an instance idle for so long is retired; 5 min
 	StartTimeout time.Duration // from the start of an interpreter to its readiness; 30 s
@@ -119,6 +131,11 @@ func (o *Options) setDefaults() error {
 	o.MaxWaiting = cmp.Or(o.MaxWaiting, 256)
 	o.MaxWait = cmp.Or(o.MaxWait, 10*time.Second)
 	o.Patience = cmp.Or(o.Patience, 2*time.Millisecond)
+	o.PoolMax = cmp.Or(o.PoolMax, 8)
+	o.LowMemoryMB = cmp.Or(o.LowMemoryMB, machineMemoryMB()/32)
+	if o.AvailableMB == nil {
+		o.AvailableMB = availableMB
+	}
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, 5*time.Minute)
 	o.StartTimeout = cmp.Or(o.StartTimeout, 30*time.Second)
 	o.CustomStartTimeout = cmp.Or(o.CustomStartTimeout, 120*time.Second)
@@ -136,12 +153,4 @@ func (o *Options) setDefaults() error {
 		o.Log = zap.NewNop()
 	}
 	return nil
-}
-
-func machineMemoryMB() int {
-	var info unix.Sysinfo_t
-	if err := unix.Sysinfo(&info); err != nil {
-		return 4096
-	}
-	return int(uint64(info.Totalram) * uint64(info.Unit) >> 20)
 }

@@ -37,6 +37,9 @@ type process struct {
 	gone chan struct{} // closed when pid 1 has ended
 	exit sandbox.Exit  // set before gone is closed
 
+	mu    sync.Mutex // guards ended
+	ended func()     // to be called when pid 1 has ended
+
 	cutOff    atomic.Bool // Close has run out of patience
 	killing   sync.Once
 	listeners []net.Listener
@@ -50,8 +53,8 @@ func newID() string {
 	return "c-" + hex.EncodeToString(b[:])
 }
 
-// startProcess starts a sandbox and, where there is a bootstrap, waits until that is READY. This is what a pool of
-// generic instances would do beforehand, with an empty CodeDir; spec's pipes are filled in here.
+// startProcess starts a sandbox and, where there is a bootstrap, waits until that is READY. Without a CodeDir in spec, the
+// process is generic and to be claimed. spec's pipes are filled in here.
 func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec, bootstrap bool) (*process, error) {
 	ctx, cancel := context.WithTimeout(ctx, v.opt.StartTimeout)
 	defer cancel()
@@ -69,6 +72,7 @@ func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec, bootstrap
 		p.closePipes()
 		return nil, fmt.Errorf("start of a %s sandbox: %w", spec.Runtime, err)
 	}
+	v.work.Go(p.watch)
 	p.serve()
 	v.add(p)
 	if !bootstrap {
@@ -76,8 +80,7 @@ func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec, bootstrap
 	}
 	if err := p.bring(ctx); err != nil {
 		err = fmt.Errorf("%w%s", err, p.lastWords())
-		p.kill()
-		p.closePipes()
+		p.discard()
 		return nil, err
 	}
 	return p, nil
@@ -214,7 +217,24 @@ func (p *process) watch() {
 		exit = sandbox.Exit{Code: -1, Signal: syscall.SIGKILL}
 	}
 	p.exit = exit
+	p.mu.Lock()
 	close(p.gone)
+	ended := p.ended
+	p.mu.Unlock()
+	if ended != nil {
+		ended()
+	}
+}
+
+// onEnd has f called, on a goroutine of its own, when pid 1 has ended: at once if it has already. It takes the place of an
+// earlier f.
+func (p *process) onEnd(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = f
+	if p.exited() {
+		p.v.work.Go(f)
+	}
 }
 
 // exited tells whether pid 1 has ended.
@@ -257,4 +277,10 @@ func (p *process) kill() {
 		p.serving.Wait()
 		p.v.remove(p)
 	})
+}
+
+// discard ends a process that has served nobody.
+func (p *process) discard() {
+	p.kill()
+	p.closePipes()
 }

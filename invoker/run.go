@@ -64,6 +64,9 @@ func (i *instance) serve(ctx context.Context, call fc.Call, t *fc.Target) (fc.Re
 	}
 	out, err := i.runAll(call, t, keys, cold)
 	memory := i.memory()
+	if cold {
+		i.v.stock.answered()
+	}
 	var refusal *fc.Error
 	switch {
 	case errors.As(err, &refusal):

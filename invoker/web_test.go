@@ -59,10 +59,10 @@ func (r *real) customMode(mode string) fc.FunctionRef {
 
 func TestCustomPrograms(t *testing.T) {
 	dir := built(t, "./testdata/custom")
-	r := newCustom(t, dir, func(o *Options) { o.CustomStartTimeout = time.Second })
+	r := newCustom(t, dir, nil)
 	t.Run("calls, results and errors", func(t *testing.T) { testCustomAnswers(t, r) })
 	t.Run("facts", func(t *testing.T) { testCustomFacts(t, dir) })
-	t.Run("starts", func(t *testing.T) { testCustomStarts(t, r) })
+	t.Run("starts", func(t *testing.T) { testCustomStarts(t, dir) })
 	t.Run("ends", func(t *testing.T) { testCustomEnds(t, r) })
 	t.Run("bodies", func(t *testing.T) { testCustomBodies(t, r) })
 	t.Run("initializer", func(t *testing.T) { testCustomInitializer(t, r) })
@@ -122,8 +122,8 @@ func testCustomFacts(t *testing.T, dir string) {
 	}
 	for key, want := range map[string]string{
 		"Content-Type": "application/octet-stream", "X-Fc-Request-Id": "facts-1", "X-Fc-Function-Name": "hello",
-		"X-Fc-Function-Handler": "not-used", "X-Fc-Function-Memory": "128", "X-Fc-Function-Timeout": "10",
-		"X-Fc-Initialization-Timeout": "3", "X-Fc-Access-Key-Id": "a", "X-Fc-Access-Key-Secret": "b",
+		"X-Fc-Function-Handler": "not-used", "X-Fc-Function-Memory": "128", "X-Fc-Function-Timeout": "60",
+		"X-Fc-Initialization-Timeout": "60", "X-Fc-Access-Key-Id": "a", "X-Fc-Access-Key-Secret": "b",
 		"X-Fc-Security-Token": "c", "X-Fc-Region": "local", "X-Fc-Account-Id": "123", "X-Fc-Service-Name": "demo",
 		"X-Fc-Service-Logproject": "p", "X-Fc-Service-Logstore": "l", "X-Fc-Qualifier": "LATEST", "X-Fc-Version-Id": "LATEST",
 		"X-Fc-Retry-Count": "2", "X-Fc-Control-Path": "/invoke",
@@ -139,13 +139,18 @@ func testCustomFacts(t *testing.T, dir string) {
 	}
 }
 
-func testCustomStarts(t *testing.T, r *real) {
+func testCustomStarts(t *testing.T, dir string) {
 	tests := []struct{ mode, body string }{
 		{"slow", "hi"},
 		{"crash", `{"errorMessage":"Function instance exited unexpectedly(code 3, message:exit status 3) with start command './bootstrap'","errorType":"CAExited"}`},
 		{"mute", `{"errorMessage":"Function instance health check failed on port 9000 in 1 seconds","errorType":"FunctionNotStarted"}`},
 	}
 	for _, tt := range tests {
+		r := newCustom(t, dir, func(o *Options) {
+			if tt.mode == "mute" {
+				o.CustomStartTimeout = time.Second
+			}
+		})
 		res := r.call(t, r.customMode(tt.mode), "echo hi")
 		if string(res.Body) != tt.body || (res.ErrorType != "") != (tt.mode != "slow") {
 			t.Errorf("%s: %s %s", tt.mode, res.ErrorType, res.Body)
@@ -161,14 +166,18 @@ func testCustomStarts(t *testing.T, r *real) {
 }
 
 func testCustomEnds(t *testing.T, r *real) {
-	ref := r.custom("ends", func(_ *fc.Service, f *fc.Function) { f.TimeoutSeconds = 1 })
 	const exited = `{"errorMessage":"Function instance exited unexpectedly(code `
 	for _, tt := range []struct{ event, body, class string }{
 		{"exit 7", exited + `7, message:exit status 7) with start command './bootstrap'","errorType":"CAExited"}`, frame.ClassUnhandled},
 		{"exit 0", exited + `0, message:exit status 0) with start command './bootstrap'","errorType":"CAExited"}`, frame.ClassUnhandled},
-		{"hang", `{"errorMessage":"Task timed out after 1 seconds"}`, frame.ClassTimeout},
+		{"hang", `{"errorMessage":"Task timed out after 2 seconds"}`, frame.ClassTimeout},
 		{"hog", exited, frame.ClassOOM},
 	} {
+		ref := r.custom("ends", func(_ *fc.Service, f *fc.Function) {
+			if tt.class == frame.ClassTimeout {
+				f.TimeoutSeconds = 2
+			}
+		})
 		before := r.call(t, ref, "calls")
 		res := r.call(t, ref, tt.event)
 		if !strings.HasPrefix(string(res.Body), tt.body) || res.ErrorClass != tt.class || res.ErrorType != fc.UnhandledInvocationError {
@@ -187,7 +196,7 @@ func testCustomEnds(t *testing.T, r *real) {
 	}
 	r.Invoker.mu.Unlock()
 	r.settled(t, 0)
-	if res := r.call(t, ref, "echo hi"); string(res.Body) != "hi" {
+	if res := r.call(t, r.ref, "echo hi"); string(res.Body) != "hi" {
 		t.Errorf("after the death of an idle instance: %s", res.Body)
 	}
 }

@@ -83,6 +83,7 @@ type Msg struct {
 	RequestID string
 	Fn        string // fc.FunctionRef.String()
 	Trigger   string // id of the trigger that made it; "" for an API call
+	EventID   string // of the event that made it, with Trigger; its attempts are steps of that Event
 	DedupKey  string // "" = none; a key seen within its lifetime makes the Msg a duplicate, which is no error
 	// InvocationID is the caller's own name for the invocation, "" if it gave none. While an invocation of the same Fn
 	// and name is queued, running or kept as ended, a second one is a duplicate, which is no error.
@@ -111,8 +112,8 @@ type Retry struct {
 	Counted bool
 }
 
-// Redrive puts a dead letter back into the queue under its request id, with its attempts forgotten. One that is no dead
-// letter is ErrNotFound.
+// Redrive puts a dead letter back into the queue under its request id, with its attempts forgotten, and is a step of the
+// event that it came from. One that is no dead letter is ErrNotFound.
 type Redrive struct {
 	RequestID string
 	NotAfter  time.Time // give up after; zero = never
@@ -127,14 +128,12 @@ const (
 	StateStopped   = "stopped"   // final: by the caller
 )
 
-// Fate is what became of an event that reached a source.
-type Fate struct {
-	Trigger   string // trigger id; "" if none matched
-	EventID   string
-	State     string // received, unmatched, duplicate, denied, queued, attempt, succeeded, failed, expired, ...
-	Reason    string
-	RequestID string
-	At        time.Time
+// Ended is an invocation that is over before it was ever queued, like an event that a check refused and that is kept as a
+// dead letter. Its payload is kept. One whose DedupKey was seen within its lifetime is left out.
+type Ended struct {
+	Msg
+	State string // final
+	Cause string
 }
 
 // Batch is what Apply does in one transaction, or not at all.
@@ -147,6 +146,7 @@ type Batch struct {
 	Retry       []Retry
 	Redrive     []Redrive
 	Purge       []string // request ids of dead letters to forget; others are left alone
+	Ended       []Ended
 	Fates       []Fate
 	Fence       *Lease // checked in the same transaction
 	Owner       string // the claimer, where Done or Retry are given
@@ -245,7 +245,6 @@ type Queue interface {
 	// Outcomes lists ended invocations by request id, after exclusive.
 	Outcomes(ctx context.Context, f InvocationFilter, after string, limit int) ([]Invocation, error)
 	Depths(ctx context.Context) (map[string]Depth, error)
-	Fates(ctx context.Context, trigger string, limit int) ([]Fate, error) // newest first; "" = all triggers
 }
 
 // Lease is an exclusive, expiring right to a name. Token grows with every take-over.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,13 +15,15 @@ import (
 	"fcd/store"
 )
 
-// States and reasons of fates beyond those of package ram.
+// The states of events, as package store has them, and the reasons beyond those of package ram.
 const (
-	FateUnmatched    = "unmatched"
-	FateDenied       = "denied"
-	FateDuplicate    = "duplicate"
-	FateQueued       = "queued"
-	FateDeadLettered = "dead-lettered"
+	FateUnmatched    = store.FateUnmatched
+	FateDenied       = store.FateDenied
+	FateDuplicate    = store.FateDuplicate
+	FateQueued       = store.FateQueued
+	FateSucceeded    = store.FateSucceeded
+	FateDeadLettered = store.FateDeadLettered
+	FateRedriven     = store.FateRedriven
 
 	ReasonARNMismatch = "arn-mismatch" // the event is not from the source that the trigger names
 	ReasonTooLarge    = "too-large"
@@ -30,9 +33,6 @@ const (
 )
 
 const invokeAction = "fc:InvokeFunction"
-
-// neverDue is how far off an undeliverable event is queued for the instant until it becomes a dead letter.
-const neverDue = 100 * 365 * 24 * time.Hour
 
 // Applier commits batches; a store.Store is one.
 type Applier interface {
@@ -75,6 +75,7 @@ type Bridge struct {
 	o     BridgeOptions
 	m     bridgeMetrics
 	notes chan store.Fate
+	held  atomic.Int64 // bytes of the payloads in notes
 }
 
 // NewBridge makes a Bridge. Notes are written while Run runs.
@@ -113,24 +114,24 @@ func (b *Bridge) Dispatch(ctx context.Context, ev Event, checkpoints ...store.Ch
 		return err
 	}
 	msg := b.message(ev, t)
-	fate := store.Fate{Trigger: t.ID, EventID: ev.ID, State: FateQueued, RequestID: msg.RequestID, At: msg.Enqueued}
-	done, err := b.o.Store.Apply(ctx, store.Batch{Enqueue: []store.Msg{msg}, Checkpoints: checkpoints, Fates: []store.Fate{fate}})
+	fate := b.fate(ev, t, FateQueued, "", "")
+	fate.RequestID, fate.At = msg.RequestID, msg.Enqueued
+	done, err := b.o.Store.Apply(ctx, store.Batch{Enqueue: []store.Msg{msg}, Checkpoints: checkpoints, Fates: steps(ev, fate)})
 	switch {
 	case errors.Is(err, store.ErrFull):
 		return fmt.Errorf("%w: %w", ErrThrottled, err)
 	case err != nil:
 		return fmt.Errorf("trigger %s: %w", t.Path(), err)
 	case len(done.Duplicates) > 0:
-		fate.State, fate.Reason = FateDuplicate, "delivered before"
-		b.Note(fate)
-		b.m.events.WithLabelValues(t.Type, FateDuplicate).Inc()
+		b.m.count(t.Type, FateDuplicate)
 		return ErrDuplicate
 	}
-	b.m.events.WithLabelValues(t.Type, FateQueued).Inc()
+	b.m.count(t.Type, FateQueued)
 	return nil
 }
 
-// Invoke checks an event and runs the function at once.
+// Invoke checks an event and runs the function at once. A failure is recorded as an attempt: only the source knows whether
+// another follows, and notes what it comes to in the end.
 func (b *Bridge) Invoke(ctx context.Context, ev Event) (fc.Result, error) {
 	t, err := b.admit(ev)
 	var d *denial
@@ -142,7 +143,16 @@ func (b *Bridge) Invoke(ctx context.Context, ev Event) (fc.Result, error) {
 	case b.o.Invoker == nil:
 		return fc.Result{}, errors.New("triggers: the bridge has no invoker")
 	}
-	return b.o.Invoker.Invoke(ctx, fc.Call{RequestID: fc.NewRequestID(), Ref: t.Ref(), Payload: ev.Payload})
+	id := fc.NewRequestID()
+	res, err := b.o.Invoker.Invoke(ctx, fc.Call{RequestID: id, Ref: t.Ref(), Payload: ev.Payload, RetryCount: ev.Attempt})
+	state, o := FateSucceeded, fc.OutcomeOf(res, err)
+	if o.ErrorType != "" {
+		state = store.FateAttempt
+	}
+	f := b.fate(ev, t, state, o.ErrorType, o.Cause)
+	f.RequestID, f.Attempt, f.Status, f.Payload = id, ev.Attempt+1, o.Status, ev.Payload
+	b.Note(f)
+	return res, err
 }
 
 // denial is a check that failed.
@@ -157,15 +167,17 @@ func (d *denial) Error() string { return d.reason + ": " + d.cause.Error() }
 func (b *Bridge) admit(ev Event) (*fc.Trigger, error) {
 	t, ok := b.o.Triggers.Trigger(ev.TriggerID)
 	if !ok {
+		b.Note(store.Fate{Trigger: ev.TriggerID, EventID: ev.ID, Source: ev.Source.ARN, Subject: ev.subject(),
+			State: FateUnmatched, Reason: ReasonNoTrigger, Detail: "the trigger has been deleted"})
 		return nil, fmt.Errorf("%w: no trigger %s", ErrGone, ev.TriggerID)
 	}
 	if !t.Enabled {
-		return t, b.gone(ev, t, ReasonDisabled)
+		return t, b.gone(ev, t, ReasonDisabled, "the trigger is disabled")
 	}
 	if _, err := b.o.Functions.Target(t.Ref()); err != nil {
 		switch fc.CodeOf(err) {
 		case fc.ServiceNotFound, fc.FunctionNotFound, fc.VersionNotFound, fc.AliasNotFound:
-			return t, b.gone(ev, t, ReasonNoFunction)
+			return t, b.gone(ev, t, ReasonNoFunction, err.Error())
 		}
 		return t, fmt.Errorf("trigger %s: %w", t.Path(), err)
 	}
@@ -178,9 +190,31 @@ func (b *Bridge) admit(ev Event) (*fc.Trigger, error) {
 	return t, nil
 }
 
-func (b *Bridge) gone(ev Event, t *fc.Trigger, reason string) error {
-	b.Note(store.Fate{Trigger: t.ID, EventID: ev.ID, State: FateUnmatched, Reason: reason, At: b.o.Clock()})
+func (b *Bridge) gone(ev Event, t *fc.Trigger, reason, detail string) error {
+	f := b.fate(ev, t, FateUnmatched, reason, detail)
+	f.Payload = ev.Payload
+	for _, f := range steps(ev, f) {
+		b.Note(f)
+	}
 	return fmt.Errorf("%w: trigger %s: %s", ErrGone, t.Path(), reason)
+}
+
+// fate is a step of the event on its way to t, with what describes the event should it be the first.
+func (b *Bridge) fate(ev Event, t *fc.Trigger, state, reason, detail string) store.Fate {
+	return store.Fate{
+		EventID: ev.ID, Trigger: t.ID, Type: t.Type, Function: t.ServiceName + "/" + t.FunctionName, Name: t.Name,
+		Source: ev.Source.ARN, Subject: ev.subject(), State: state, Reason: reason, Detail: detail, At: b.o.Clock(),
+	}
+}
+
+// steps puts in front of the step that somebody had the event delivered again, if so.
+func steps(ev Event, f store.Fate) []store.Fate {
+	if !ev.Replayed {
+		return []store.Fate{f}
+	}
+	again := f
+	again.State, again.Reason, again.Detail, again.RequestID, again.Payload = FateRedriven, "", "", "", nil
+	return []store.Fate{again, f}
 }
 
 // authorize holds that the event comes from the trigger's source, and that this source may invoke through its role.
@@ -203,40 +237,35 @@ func (b *Bridge) authorize(ev Event, t *fc.Trigger) error {
 func (b *Bridge) message(ev Event, t *fc.Trigger) store.Msg {
 	now := b.o.Clock()
 	return store.Msg{
-		RequestID: fc.NewRequestID(), Fn: t.Ref().String(), Trigger: t.ID, DedupKey: ev.DedupKey,
+		RequestID: fc.NewRequestID(), Fn: t.Ref().String(), Trigger: t.ID, EventID: ev.ID, DedupKey: ev.DedupKey,
 		Enqueued: now, NotAfter: now.Add(b.o.MaxAge), Payload: ev.Payload,
 	}
 }
 
-// deny records an event that a check refused and, if it is to be kept, makes it a dead letter.
+// deny records an event that a check refused and, if it is to be kept, makes it a dead letter in the same commit.
 func (b *Bridge) deny(ctx context.Context, ev Event, t *fc.Trigger, d *denial, checkpoints []store.Checkpoint) error {
 	b.o.Log.Warn("event denied", zap.String("trigger", t.Path()), zap.String("type", t.Type), zap.String("reason", d.reason),
 		zap.String("event", ev.ID), zap.Error(d.cause))
 	b.m.denied.WithLabelValues(t.Type, d.reason).Inc()
-	fate := store.Fate{Trigger: t.ID, EventID: ev.ID, State: FateDenied, Reason: d.reason, At: b.o.Clock()}
-	batch := store.Batch{Checkpoints: checkpoints, Fates: []store.Fate{fate}}
+	fate := b.fate(ev, t, FateDenied, d.reason, d.cause.Error())
+	batch := store.Batch{Checkpoints: checkpoints}
 	if ev.KeepDenied || d.reason == ReasonTooLarge {
-		msg := b.message(ev, t)
-		msg.Due, msg.NotAfter = msg.Enqueued.Add(neverDue), time.Time{}
-		batch.Enqueue = []store.Msg{msg}
-		batch.Fates[0].RequestID = msg.RequestID
+		dead := store.Ended{Msg: b.message(ev, t), State: store.StateDead, Cause: d.Error()}
+		fate.RequestID = dead.RequestID
 		if d.reason == ReasonTooLarge {
-			batch.Fates[0].State = FateDeadLettered
+			fate.State = FateDeadLettered
 		}
+		batch.Ended = []store.Ended{dead}
 	}
-	done, err := b.o.Store.Apply(ctx, batch)
+	batch.Fates = steps(ev, fate)
+	_, err := b.o.Store.Apply(ctx, batch)
 	if errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrFull) {
-		batch.Enqueue = nil // too much even for a dead letter: the fate alone remains
-		done, err = b.o.Store.Apply(ctx, batch)
+		batch.Ended, batch.Fates[len(batch.Fates)-1].RequestID = nil, "" // too much even for a dead letter: the fate alone remains
+		_, err = b.o.Store.Apply(ctx, batch)
 	}
 	if err != nil {
 		return fmt.Errorf("trigger %s: %w", t.Path(), err)
 	}
-	if len(done.IDs) == 1 && done.IDs[0] != 0 {
-		end := store.Outcome{ID: done.IDs[0], State: store.StateDead, Cause: d.Error(), Keep: true}
-		if _, err := b.o.Store.Apply(ctx, store.Batch{Done: []store.Outcome{end}}); err != nil {
-			b.o.Log.Error("denied event stays queued instead of becoming a dead letter", zap.String("trigger", t.Path()), zap.Error(err))
-		}
-	}
+	b.m.count(t.Type, fate.State)
 	return fmt.Errorf("%w: trigger %s: %w", ErrDenied, t.Path(), d)
 }

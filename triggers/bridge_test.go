@@ -158,7 +158,7 @@ func ossTrigger(id, role string) *fc.Trigger {
 func ossEvent(trigger string, n int) triggers.Event {
 	id := fmt.Sprintf("oss/photos/%d", n)
 	return triggers.Event{TriggerID: trigger, ID: id, DedupKey: trigger + "/" + id, KeepDenied: true,
-		Source: triggers.SourceIdentity{Service: "oss.aliyuncs.com", ARN: photos}, Payload: []byte(`{"n":1}`)}
+		Source: triggers.SourceIdentity{Service: "oss.aliyuncs.com", ARN: photos}, Payload: []byte(`{"n":1}`), Subject: "put"}
 }
 
 func (h *house) queued() []store.Msg {
@@ -174,11 +174,17 @@ func (h *house) queued() []store.Msg {
 	return msgs
 }
 
-func (h *house) fates(trigger string) []store.Fate {
+// fates lists a trigger's events, newest first.
+func (h *house) fates(trigger string) (of []store.Event) {
 	h.t.Helper()
-	fs, err := h.store.Fates(context.Background(), trigger, 100)
+	all, err := h.store.Events(context.Background(), store.EventFilter{}, 0, 0)
 	h.must(err)
-	return fs
+	for _, e := range all {
+		if e.Trigger == trigger {
+			of = append(of, e)
+		}
+	}
+	return of
 }
 
 func TestDispatchQueuesInOneCommit(t *testing.T) {
@@ -200,8 +206,9 @@ func TestDispatchQueuesInOneCommit(t *testing.T) {
 	if cp, err := h.store.Checkpoint(ctx, "cur/t1/0"); err != nil || string(cp) != "7" {
 		t.Errorf("checkpoint %q %v", cp, err)
 	}
-	want := []store.Fate{{Trigger: "t1", EventID: "oss/photos/1", State: "queued", RequestID: m.RequestID}}
-	if diff := cmp.Diff(want, h.fates("t1"), cmpopts.IgnoreFields(store.Fate{}, "At")); diff != "" {
+	want := []store.Event{{EventID: "oss/photos/1", Trigger: "t1", Type: "oss", Function: "svc/fn", Name: "t_t1", Source: photos,
+		Subject: "put", State: "queued", Steps: []store.Step{{State: "queued", RequestID: m.RequestID}}}}
+	if diff := cmp.Diff(want, h.fates("t1"), cmpopts.IgnoreFields(store.Event{}, "ID", "Received"), cmpopts.IgnoreFields(store.Step{}, "At")); diff != "" {
 		t.Error(diff)
 	}
 	if err := h.bridge.Dispatch(ctx, ossEvent("t1", 1)); !errors.Is(err, triggers.ErrDuplicate) {
@@ -210,8 +217,11 @@ func TestDispatchQueuesInOneCommit(t *testing.T) {
 	if n := len(h.queued()); n != 0 {
 		t.Errorf("a duplicate was queued")
 	}
+	if e := h.fates("t1")[0]; e.State != "queued" || len(e.Steps) != 2 || e.Steps[1].State != "duplicate" {
+		t.Errorf("after a duplicate: %+v", e)
+	}
 	for name, want := range map[string]float64{"queued": 1, "duplicate": 1} {
-		if got := h.metric("fcd_trigger_events_total", "outcome", name); got != want {
+		if got := h.metric("fcd_trigger_events_total", "state", name); got != want {
 			t.Errorf("%s events: %v", name, got)
 		}
 	}
@@ -267,10 +277,10 @@ func TestDispatchRefuses(t *testing.T) {
 				t.Errorf("checkpoint %q %v", cp, err)
 			}
 			fs := h.fates("t1")
-			if len(fs) != 1 || fs[0].Reason != c.reason || fs[0].State != "denied" && fs[0].State != "dead-lettered" {
+			if len(fs) != 1 || fs[0].Last().Reason != c.reason || fs[0].Last().Detail == "" || fs[0].State != "denied" && fs[0].State != "dead-lettered" {
 				t.Fatalf("fates %+v", fs)
 			}
-			dead, err := h.store.Find(ctx, fs[0].RequestID)
+			dead, err := h.store.Find(ctx, fs[0].Last().RequestID)
 			if err != nil || dead.State != store.StateDead || !strings.HasPrefix(dead.Cause, c.reason) || !bytes.Equal(dead.Payload, ev.Payload) {
 				t.Errorf("dead letter %v %q, %d bytes, %v", dead.State, dead.Cause, len(dead.Payload), err)
 			}
@@ -294,7 +304,7 @@ func TestADeniedEventThatItsSourceHoldsIsNotKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	fs := h.fates("t1")
-	if len(fs) != 1 || fs[0].RequestID != "" {
+	if len(fs) != 1 || fs[0].Last().RequestID != "" {
 		t.Errorf("fates %+v", fs)
 	}
 	depths, err := h.store.Depths(context.Background())
@@ -334,7 +344,7 @@ func TestEventsOfTriggersThatAreGone(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	h.must(h.bridge.Run(ctx)) // writes the notes that wait
-	if fs := h.fates("t2"); len(fs) != 1 || fs[0].State != "unmatched" || fs[0].Reason != "disabled" {
+	if fs := h.fates("t2"); len(fs) != 1 || fs[0].State != "unmatched" || fs[0].Last().Reason != "disabled" {
 		t.Errorf("fates %+v", fs)
 	}
 }
@@ -392,7 +402,7 @@ func TestNotesAreWrittenAndBounded(t *testing.T) {
 	wg.Go(func() { _ = h.bridge.Run(ctx) })
 	cancel()
 	wg.Wait()
-	if n := len(h.fates("t")); n != 100 {
+	if n := len(h.fates("t")); n != 1000 {
 		t.Errorf("%d fates on the first page", n)
 	}
 	if n, err := testutil.GatherAndCount(h.metrics, "fcd_trigger_notes_lost_total"); err != nil || n != 1 {

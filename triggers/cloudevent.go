@@ -25,11 +25,13 @@ type CloudEvent struct {
 
 // ParseCloudEvents reads one CloudEvent or a list of them. Errors are *fc.Error InvalidArgument.
 func ParseCloudEvents(body []byte) ([]CloudEvent, error) {
-	raws := []json.RawMessage{body}
+	var raws []json.RawMessage
 	if trimmed := bytes.TrimSpace(body); len(trimmed) > 0 && trimmed[0] == '[' {
 		if err := json.Unmarshal(trimmed, &raws); err != nil {
 			return nil, fc.Errorf(fc.InvalidArgument, "the list of events is not valid JSON: %v", err)
 		}
+	} else {
+		raws = append(raws, body)
 	}
 	if len(raws) == 0 || len(raws) > MaxArrivalEvents {
 		return nil, fc.Errorf(fc.InvalidArgument, "the body holds %d events, not 1 to %d", len(raws), MaxArrivalEvents)

@@ -34,8 +34,11 @@ type Kind struct {
 	// Decode merges raw (nil for none) onto the canonical configuration old (nil at create) and checks the outcome.
 	// Errors are *fc.Error InvalidArgument and name the field.
 	Decode func(old, raw json.RawMessage) (Config, error)
-	// CheckSource checks the form of sourceArn. nil for a kind without a source: whatever was sent is dropped.
+	// CheckSource checks the form of sourceArn. nil for a kind that is sent none: whatever was sent is dropped.
 	CheckSource func(arn string) error
+	// SourceOf names the source of a trigger whose sourceArn is not sent but made, from its checked configuration. nil:
+	// it is sent, or there is none.
+	SourceOf func(t *fc.Trigger, config json.RawMessage) string
 	// Conflict refuses t beside others, which are of the same source (or, for http, of the same function). nil: never.
 	Conflict func(t *fc.Trigger, others []*fc.Trigger) error
 	// New makes the kind's source. nil: triggers of the kind are stored and never fire.
@@ -77,8 +80,22 @@ type Event struct {
 	Source    SourceIdentity
 	Scheduled time.Time // of timers: the instant; else zero
 	Payload   []byte    // the invocation's event
+	// Subject says for people what happened to what, like "ObjectCreated:PutObject photos/a.jpg". "" is the instant of a
+	// Scheduled one.
+	Subject string
+	// Attempt is how often the event was given to Invoke before.
+	Attempt int
 	// KeepDenied keeps the payload of a denied event as a dead letter. For sources that cannot hold the event back.
 	KeepDenied bool
+	// Replayed marks an event that somebody has delivered again.
+	Replayed bool
+}
+
+func (e *Event) subject() string {
+	if e.Subject == "" && !e.Scheduled.IsZero() {
+		return e.Scheduled.UTC().Format(time.RFC3339)
+	}
+	return e.Subject
 }
 
 // Clock tells the time. nil means time.Now.

@@ -24,7 +24,7 @@ func NewKinds(kinds ...Kind) (*Kinds, error) {
 	return k, nil
 }
 
-// Normalize checks a trigger that is about to be stored and completes it: SourceARN (dropped where the kind has none),
+// Normalize checks a trigger that is about to be stored and completes it: SourceARN (made or dropped by some kinds),
 // Config (raw merged onto that of old, in canonical form), Enabled and, where the schedule or the switch moved,
 // ScheduledSince (= LastModifiedTime). old is nil at create. Errors are *fc.Error InvalidArgument and name the field.
 func (k *Kinds) Normalize(old, t *fc.Trigger, raw json.RawMessage) error {
@@ -50,6 +50,12 @@ func (k *Kinds) Normalize(old, t *fc.Trigger, raw json.RawMessage) error {
 		return fc.Errorf(fc.InvalidArgument, "TriggerConfig has %d bytes, more than %d", len(cfg.JSON), maxConfig)
 	}
 	t.Config, t.Enabled = cfg.JSON, cfg.Enabled
+	if kind.SourceOf != nil {
+		t.SourceARN = kind.SourceOf(t, cfg.JSON)
+		if old != nil && old.SourceARN != "" && t.SourceARN != old.SourceARN {
+			return fc.Errorf(fc.InvalidArgument, "TriggerConfig would change the source of the trigger, which is '%s'", old.SourceARN)
+		}
+	}
 	if old == nil || cfg.Schedule != before.Schedule || cfg.Enabled != before.Enabled {
 		t.ScheduledSince = t.LastModifiedTime
 	}

@@ -47,17 +47,6 @@ func TestStoredKinds(t *testing.T) {
 		{"log of a longer source", "log", logARN + "/logstore/l", role, "", `{"sourceConfig":{"logstore":"src"}}`, "!SourceArn"},
 		{"log without a role", "log", logARN, "", "", `{"sourceConfig":{"logstore":"src"}}`, "!InvocationRole"},
 		{"log with a user for a role", "log", logARN, "acs:ram::123456:user/u", "", `{"sourceConfig":{"logstore":"src"}}`, "!InvocationRole"},
-		{"mns_topic", "mns_topic", "acs:mns:cn-shanghai:123456:/topics/T", role, "", `{"NotifyContentFormat":"JSON","filterTag":"x"}`, `{"filterTag":"x","notifyContentFormat":"JSON","notifyStrategy":"BACKOFF_RETRY"}`},
-		{"mns_topic changed", "mns_topic", "acs:mns:cn-shanghai:123456:/topics/T", role, `{"filterTag":"x","notifyContentFormat":"JSON","notifyStrategy":"BACKOFF_RETRY"}`, `{"filterTag":"y"}`, "!cannot be changed"},
-		{"mns_topic with a long tag", "mns_topic", "acs:mns:cn-shanghai:123456:/topics/T", role, "", `{"filterTag":"12345678901234567"}`, "!FilterTag"},
-		{"mns_topic of another shape", "mns_topic", "acs:mns:cn-shanghai:123456:/queues/T", role, "", `{}`, "!SourceArn"},
-		{"cdn_events", "cdn_events", "acs:cdn:*:123456", role, "", `{"eventName":"LogFileCreated","notes":"n","filter":{"domain":["a"]}}`, `{"eventName":"LogFileCreated","eventVersion":"1.0.0","notes":"n","filter":{"domain":["a"]}}`},
-		{"cdn_events renamed", "cdn_events", "acs:cdn:*:123456", role, `{"eventName":"A","eventVersion":"1.0.0","filter":{"domain":["a"]}}`, `{"eventName":"B"}`, "!cannot be changed"},
-		{"cdn_events without a filter", "cdn_events", "acs:cdn:*:123456", role, "", `{"eventName":"A"}`, "!Filter"},
-		{"cdn_events of another account", "cdn_events", "acs:cdn:*:9", role, "", `{}`, "!SourceArn"},
-		{"tablestore", "tablestore", "acs:ots:cn-shanghai:123456:instance/i/table/t", role, "", `{"a":1}`, `{}`},
-		{"tablestore without a table", "tablestore", "acs:ots:cn-shanghai:123456:instance/i", role, "", `{}`, "!SourceArn"},
-		{"eventbridge", "eventbridge", "", "", "", `{"triggerEnable":false,"eventRuleFilterPattern":"{}","eventSourceConfig":{"X":null}}`, `{"triggerEnable":false,"asyncInvocationType":false,"eventRuleFilterPattern":"{}","eventSourceConfig":{"X":null}}`},
 		{"another type", "fax", "", "", "", `{}`, "!'fax'"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -112,7 +101,7 @@ func TestConflictsOfStoredKinds(t *testing.T) {
 
 func TestRoles(t *testing.T) {
 	k := stored(t)
-	for typ, want := range map[string]string{"http": "", "log": "log.aliyuncs.com", "mns_topic": "mns.aliyuncs.com", "fax": ""} {
+	for typ, want := range map[string]string{"http": "", "log": "log.aliyuncs.com", "fax": ""} {
 		service, needs := k.NeedsRole(typ)
 		if service != want || needs != (want != "") || k.RoleService(typ) != want {
 			t.Errorf("%s: %q %v", typ, service, needs)
@@ -124,7 +113,7 @@ func TestRoles(t *testing.T) {
 }
 
 func FuzzNormalize(f *testing.F) {
-	for _, typ := range []string{"http", "log", "mns_topic", "cdn_events", "tablestore", "eventbridge"} {
+	for _, typ := range []string{"http", "log"} {
 		f.Add(typ, []byte(`{"sourceConfig":{"logstore":"s"},"authType":"function","methods":["GET"],"eventName":"e","filter":{"a":["b"]}}`), []byte(`{"enable":null,"FILTER":{"A":[]}}`))
 	}
 	k := stored(f)

@@ -1,6 +1,7 @@
 package triggers
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -10,22 +11,34 @@ import (
 	"fcd/store"
 )
 
-// Notes wait at most noteLinger for others to share their commit, and are dropped when noteBuffer of them wait.
+// Notes wait at most noteLinger for others to share their commit, and are dropped when noteBuffer of them wait. Their
+// payloads are dropped first.
 const (
-	noteBuffer = 4096
-	noteBatch  = 500
-	noteLinger = 200 * time.Millisecond
+	notePayloads = 16 << 20 // bytes of all that wait
+	noteBytes    = 4 << 20  // of one commit
+	noteBuffer   = 4096
+	noteBatch    = 500
+	noteLinger   = 200 * time.Millisecond
 )
 
-// Note records the fate of an event that leads to no invocation. It never waits; beyond a few thousand waiting notes, and
-// in a crash, notes are lost and counted.
+// Note records the fate of an event that leads to no invocation in the queue. It never waits; beyond a few thousand
+// waiting notes, and in a crash, notes are lost and counted. What the note leaves out is filled in from its trigger.
 func (b *Bridge) Note(f store.Fate) {
 	if f.At.IsZero() {
 		f.At = b.o.Clock()
 	}
+	if t, ok := b.o.Triggers.Trigger(f.Trigger); ok && f.Function == "" {
+		f.Type, f.Function, f.Name, f.Source = t.Type, t.ServiceName+"/"+t.FunctionName, t.Name, cmp.Or(f.Source, t.SourceARN)
+	}
+	if size := int64(len(f.Payload)); b.held.Add(size) > notePayloads || size > b.o.MaxPayloadBytes {
+		b.held.Add(-size)
+		f.Payload = nil // the record is worth more than the event
+	}
 	select {
 	case b.notes <- f:
+		b.m.count(f.Type, f.State)
 	default:
+		b.held.Add(-int64(len(f.Payload)))
 		b.m.lostNotes.Inc()
 	}
 }
@@ -47,14 +60,15 @@ func (b *Bridge) Run(ctx context.Context) error {
 
 // gather collects notes for one commit.
 func (b *Bridge) gather(ctx context.Context, first store.Fate) []store.Fate {
-	fates := []store.Fate{first}
+	fates, size := []store.Fate{first}, len(first.Payload)
+	take := func(f store.Fate) { fates, size = append(fates, f), size+len(f.Payload) }
 	linger := time.NewTimer(noteLinger)
 	defer linger.Stop()
 	done := ctx.Done()
-	for len(fates) < noteBatch {
+	for len(fates) < noteBatch && size < noteBytes {
 		select {
 		case f := <-b.notes:
-			fates = append(fates, f)
+			take(f)
 			continue
 		default:
 		}
@@ -63,7 +77,7 @@ func (b *Bridge) gather(ctx context.Context, first store.Fate) []store.Fate {
 		}
 		select {
 		case f := <-b.notes:
-			fates = append(fates, f)
+			take(f)
 		case <-linger.C:
 			return fates
 		case <-done:
@@ -73,6 +87,9 @@ func (b *Bridge) gather(ctx context.Context, first store.Fate) []store.Fate {
 }
 
 func (b *Bridge) write(fates []store.Fate) {
+	for i := range fates {
+		b.held.Add(-int64(len(fates[i].Payload)))
+	}
 	if _, err := b.o.Store.Apply(context.Background(), store.Batch{Fates: fates}); err != nil {
 		b.m.lostNotes.Add(float64(len(fates)))
 		b.o.Log.Warn("fates of events were not written", zap.Int("count", len(fates)), zap.Error(err))
@@ -87,13 +104,13 @@ type bridgeMetrics struct {
 func newBridgeMetrics(r prometheus.Registerer) (bridgeMetrics, error) {
 	m := bridgeMetrics{
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "fcd_trigger_events_total", Help: "Events that were queued or found to be duplicates, by type of trigger.",
-		}, []string{"type", "outcome"}),
+			Name: "fcd_trigger_events_total", Help: "What became of events, by type of trigger and state: queued, unmatched, denied, duplicate, dead-lettered, and of synchronous triggers attempt and succeeded.",
+		}, []string{"type", "state"}),
 		denied: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fcd_trigger_denied_total", Help: "Events that a check refused, by type of trigger and reason.",
 		}, []string{"type", "reason"}),
 		lostNotes: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "fcd_trigger_notes_lost_total", Help: "Records of what became of an event that were dropped.",
+			Name: "fcd_trigger_notes_lost_total", Help: "Records of what became of an event that were dropped. The events themselves were not.",
 		}),
 	}
 	if r == nil {
@@ -105,4 +122,8 @@ func newBridgeMetrics(r prometheus.Registerer) (bridgeMetrics, error) {
 		}
 	}
 	return m, nil
+}
+
+func (m bridgeMetrics) count(triggerType, state string) {
+	m.events.WithLabelValues(triggerType, state).Inc()
 }

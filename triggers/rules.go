@@ -179,9 +179,13 @@ func (s *Rules[C]) offer(ctx context.Context, r *Rule[C], h Happening[C]) (unwan
 		return s.offer(ctx, now, h)
 	}
 	defer r.gate.Leave()
+	arn := h.Source
+	if r.source != r.Trigger.SourceARN { // the trigger is a rule of the source, with a name of its own
+		arn = r.Trigger.SourceARN
+	}
 	ev := Event{
 		TriggerID: r.Trigger.ID, ID: h.ID, Payload: h.Payload(r), KeepDenied: h.KeepDenied,
-		Source: SourceIdentity{Service: s.service, ARN: r.Trigger.SourceARN, Principal: h.Principal},
+		Source: SourceIdentity{Service: s.service, ARN: arn, Principal: h.Principal},
 	}
 	if h.Unique {
 		ev.DedupKey = r.Trigger.ID + "/" + h.ID

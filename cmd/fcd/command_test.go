@@ -102,7 +102,7 @@ func (o *output) String() string {
 // count waits until the output holds part n times.
 func (o *output) count(t testing.TB, part string, n int) {
 	t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(time.Minute)
 	for {
 		o.mu.Lock()
 		text, more := o.text, o.more

@@ -40,6 +40,7 @@ type dev struct {
 	all      *errgroup.Group // what runs until the command ends
 	deployed time.Time       // when the version that answers came; zero: there is none
 	version  string          // its sum
+	snapshot *local.Snapshot // of it
 }
 
 func newDev(p *profile) *cobra.Command {
@@ -276,11 +277,15 @@ func (d *dev) deploy(ctx context.Context, s *local.Snapshot, begin time.Time) er
 	if err := d.deployer.Deploy(ctx, s); err != nil {
 		return err
 	}
-	d.deployed, d.version = time.Now(), s.Sum
+	what := files(len(s.Paths()))
+	if d.snapshot != nil {
+		what += fmt.Sprintf(", %d changed", s.Changed(d.snapshot))
+	}
+	d.deployed, d.version, d.snapshot = time.Now(), s.Sum, s
 	if d.port != nil {
 		d.port.Forget()
 	}
-	d.print.Note(fmt.Sprintf("%s deployed: %s, %s, in %d ms", d.deployed.Format(time.TimeOnly), files(len(s.Paths())),
+	d.print.Note(fmt.Sprintf("%s deployed: %s, %s, in %d ms", d.deployed.Format(time.TimeOnly), what,
 		bytesText(int(s.Bytes)), d.deployed.Sub(begin).Milliseconds()))
 	d.warm(ctx)
 	return nil

@@ -72,6 +72,21 @@ func (s *served) expect(want string) {
 	}
 }
 
+// await calls until a version answers, which may be deployed after one that was only half written, and wants its first
+// answer.
+func (s *served) await(version string) {
+	s.t.Helper()
+	for begin := time.Now(); ; {
+		got, err := s.call("event")
+		switch {
+		case got == version+" 1" && err == nil:
+			return
+		case strings.HasPrefix(got, version), time.Since(begin) > time.Minute:
+			s.t.Fatalf("got %q, %v, want the first answer of %s\n%s", got, err, version, s.out)
+		}
+	}
+}
+
 func TestASavedFileAnswers(t *testing.T) {
 	s := serveFolder(t, "", "hello")
 	s.expect("v1 1")
@@ -101,7 +116,7 @@ func TestASavedFileAnswers(t *testing.T) {
 		}
 		s.out.count(t, " deployed: ", n+2)
 		deployed := time.Since(begin)
-		s.expect(v + " 1")
+		s.await(v)
 		t.Logf("saved %s: deployed after %v, answered after %v", save.name, deployed.Round(time.Millisecond),
 			time.Since(begin).Round(time.Millisecond))
 	}
@@ -124,6 +139,34 @@ func TestInstancesStayWarmWhileTheCodeIsTheSame(t *testing.T) {
 	s.expect("v1 4")
 	if n := strings.Count(s.out.String(), " deployed: "); n != 1 {
 		t.Errorf("%d deployments:\n%s", n, s.out)
+	}
+}
+
+func TestADeploymentLeavesWhatHasNotChanged(t *testing.T) {
+	s := serveFolder(t, "", "hello")
+	elsewhere := filepath.Join(openFolder(t), "lib")
+	for n := range 100 {
+		write(t, fmt.Sprintf("%s/%d/code.js", elsewhere, n), "exports.n = 1;")
+	}
+	if err := os.Rename(elsewhere, s.dir+"/lib"); err != nil {
+		t.Fatal(err)
+	}
+	s.out.count(t, " deployed: 101 files, 100 changed, ", 1)
+	write(t, s.dir+"/index.js", version("v2"))
+	s.out.count(t, " deployed: 101 files, 1 changed, ", 1)
+	s.await("v2")
+	trees, err := filepath.Glob(s.data + "/packages/dir/*/lib/99/code.js")
+	if err != nil || len(trees) < 2 {
+		t.Fatalf("%q, %v", trees, err)
+	}
+	first, err := os.Stat(trees[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range trees[1:] {
+		if info, err := os.Stat(other); err != nil || !os.SameFile(first, info) {
+			t.Errorf("%s is a file of its own, %v", other, err)
+		}
 	}
 }
 

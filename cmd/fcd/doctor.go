@@ -18,6 +18,7 @@ import (
 
 	"fcd/cmd/fcd/daemon"
 	"fcd/config"
+	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/native"
 )
 
@@ -69,7 +70,12 @@ func examine(ctx context.Context, c *config.Config) []finding {
 }
 
 func examineSandbox(c *config.Config) []finding {
-	driver, err := native.New(c.SandboxOptions())
+	o := c.SandboxOptions()
+	o.NATRequired = false // its absence is a finding of its own
+	if o.NAT != nil {
+		o.NAT.EnableForwarding = false // nothing is changed
+	}
+	driver, err := native.New(o)
 	if err != nil {
 		return []finding{{"sandbox native", findingFail, err.Error()}}
 	}
@@ -82,11 +88,25 @@ func examineSandbox(c *config.Config) []finding {
 	if caps.Rootless {
 		how = "works, as an ordinary user"
 	}
-	all := []finding{{"sandbox native", findingOK, how}}
+	all := []finding{{"sandbox native", findingOK, how}, examinePool(c, caps)}
+	delete(caps.Missing, "Claim")
 	for _, what := range slices.Sorted(maps.Keys(caps.Missing)) {
 		all = append(all, finding{"sandbox " + what, findingWarn, caps.Missing[what]})
 	}
 	return all
+}
+
+// examinePool tells whether interpreters can wait for functions. The probe has tried it on a real sandbox.
+func examinePool(c *config.Config, caps sandbox.Caps) finding {
+	const what = "warm pool"
+	switch {
+	case c.Pool.Max == 0:
+		return finding{what, findingOK, "off by configuration (pool.max): each function's first call starts an interpreter"}
+	case !caps.Claim:
+		return finding{what, findingWarn, "each function's first call starts an interpreter, as a running sandbox cannot be given code: " +
+			caps.Missing["Claim"]}
+	}
+	return finding{what, findingOK, "first calls claim a sandbox whose interpreter runs already"}
 }
 
 func examineRuntimes(c *config.Config) []finding {

@@ -122,9 +122,13 @@ func (d *Dispatcher) batch(a *attempt, v verdict) store.Batch {
 		r.ID = a.ID
 		b.Retry = []store.Retry{r}
 	}
-	if a.Trigger != "" && v.fate != "" {
-		b.Fates = []store.Fate{{Trigger: a.Trigger, EventID: a.DedupKey, State: v.fate, Reason: v.reason,
-			RequestID: a.RequestID, At: d.opt.Now()}}
+	if a.Trigger != "" && v.fate.State != "" {
+		f := v.fate
+		f.Trigger, f.EventID, f.RequestID, f.At = a.Trigger, a.EventID, a.RequestID, d.opt.Now()
+		if v.done != nil && !v.done.Keep {
+			f.Payload = a.Payload // what the queue held is kept for a replay
+		}
+		b.Fates = []store.Fate{f}
 	}
 	return b
 }

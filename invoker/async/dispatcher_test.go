@@ -21,6 +21,12 @@ func failed(class, message string) fc.Result {
 	return fc.Result{ErrorType: fc.UnhandledInvocationError, ErrorClass: class, Body: []byte(`{"errorMessage":"` + message + `"}`)}
 }
 
+func attempted(state string, n, status int, reason, detail string) store.Fate {
+	return store.Fate{State: state, Attempt: n, Status: status, Reason: reason, Detail: detail}
+}
+
+func succeeded(n int) store.Fate { return attempted("succeeded", n, 200, "", "") }
+
 // half makes the jitter vanish.
 func half() float64 { return 0.5 }
 
@@ -35,17 +41,17 @@ func TestOneMessage(t *testing.T) {
 		times  int
 	}{
 		{"a success is done", func(int, fc.Call) (fc.Result, error) { return fc.Result{}, nil },
-			[]store.Batch{{Done: []store.Outcome{{ID: 1, State: "succeeded", Attempts: 1}}, Fates: []store.Fate{{State: "succeeded"}}}}, 1},
+			[]store.Batch{{Done: []store.Outcome{{ID: 1, State: "succeeded", Attempts: 1}}, Fates: []store.Fate{succeeded(1)}}}, 1},
 		{"an error is retried three times and then dead", func(n int, c fc.Call) (fc.Result, error) {
 			if c.RetryCount != n {
 				return fc.Result{}, fmt.Errorf("retry count %d at attempt %d", c.RetryCount, n)
 			}
 			return failed("FunctionUnhandledError", "oops"), nil
 		}, []store.Batch{
-			{Retry: []store.Retry{{ID: 1, Counted: true, Due: at(500 * time.Millisecond)}}, Fates: []store.Fate{{State: "attempt", Reason: "FunctionUnhandledError: oops"}}},
-			{Retry: []store.Retry{{ID: 1, Counted: true, Due: at(1500 * time.Millisecond)}}, Fates: []store.Fate{{State: "attempt", Reason: "FunctionUnhandledError: oops"}}},
-			{Retry: []store.Retry{{ID: 1, Counted: true, Due: at(3500 * time.Millisecond)}}, Fates: []store.Fate{{State: "attempt", Reason: "FunctionUnhandledError: oops"}}},
-			{Done: []store.Outcome{{ID: 1, State: "dead", Cause: "FunctionUnhandledError: oops", Keep: true, Attempts: 4}}, Fates: []store.Fate{{State: "failed", Reason: "FunctionUnhandledError: oops"}}},
+			{Retry: []store.Retry{{ID: 1, Counted: true, Due: at(500 * time.Millisecond)}}, Fates: []store.Fate{attempted("attempt", 1, 200, fc.UnhandledInvocationError, "FunctionUnhandledError: oops")}},
+			{Retry: []store.Retry{{ID: 1, Counted: true, Due: at(1500 * time.Millisecond)}}, Fates: []store.Fate{attempted("attempt", 2, 200, fc.UnhandledInvocationError, "FunctionUnhandledError: oops")}},
+			{Retry: []store.Retry{{ID: 1, Counted: true, Due: at(3500 * time.Millisecond)}}, Fates: []store.Fate{attempted("attempt", 3, 200, fc.UnhandledInvocationError, "FunctionUnhandledError: oops")}},
+			{Done: []store.Outcome{{ID: 1, State: "dead", Cause: "FunctionUnhandledError: oops", Keep: true, Attempts: 4}}, Fates: []store.Fate{attempted("failed", 4, 200, fc.UnhandledInvocationError, "FunctionUnhandledError: oops")}},
 		}, 4},
 		{"a retry may succeed", func(n int, _ fc.Call) (fc.Result, error) {
 			if n == 0 {
@@ -53,8 +59,8 @@ func TestOneMessage(t *testing.T) {
 			}
 			return fc.Result{}, nil
 		}, []store.Batch{
-			{Retry: []store.Retry{{ID: 1, Counted: true, Due: at(500 * time.Millisecond)}}, Fates: []store.Fate{{State: "attempt", Reason: "FunctionTimeoutError: Task timed out after 3 seconds"}}},
-			{Done: []store.Outcome{{ID: 1, State: "succeeded", Attempts: 2}}, Fates: []store.Fate{{State: "succeeded"}}},
+			{Retry: []store.Retry{{ID: 1, Counted: true, Due: at(500 * time.Millisecond)}}, Fates: []store.Fate{attempted("attempt", 1, 200, fc.UnhandledInvocationError, "FunctionTimeoutError: Task timed out after 3 seconds")}},
+			{Done: []store.Outcome{{ID: 1, State: "succeeded", Attempts: 2}}, Fates: []store.Fate{succeeded(2)}},
 		}, 2},
 		{"a refusal is retried without being counted", func(n int, c fc.Call) (fc.Result, error) {
 			if n < 3 {
@@ -65,21 +71,21 @@ func TestOneMessage(t *testing.T) {
 			}
 			return fc.Result{}, nil
 		}, []store.Batch{
-			{Retry: []store.Retry{{ID: 1, Due: at(500 * time.Millisecond)}}},
-			{Retry: []store.Retry{{ID: 1, Due: at(1500 * time.Millisecond)}}},
-			{Retry: []store.Retry{{ID: 1, Due: at(3500 * time.Millisecond)}}},
-			{Done: []store.Outcome{{ID: 1, State: "succeeded", Attempts: 1}}, Fates: []store.Fate{{State: "succeeded"}}},
+			{Retry: []store.Retry{{ID: 1, Due: at(500 * time.Millisecond)}}, Fates: []store.Fate{attempted("attempt", 1, 429, "ResourceExhausted", "no")}},
+			{Retry: []store.Retry{{ID: 1, Due: at(1500 * time.Millisecond)}}, Fates: []store.Fate{attempted("attempt", 1, 503, "ResourceThrottled", "no")}},
+			{Retry: []store.Retry{{ID: 1, Due: at(3500 * time.Millisecond)}}, Fates: []store.Fate{attempted("attempt", 1, 500, "InternalServerError", "no")}},
+			{Done: []store.Outcome{{ID: 1, State: "succeeded", Attempts: 1}}, Fates: []store.Fate{succeeded(1)}},
 		}, 4},
 		{"a function that is gone", func(int, fc.Call) (fc.Result, error) {
 			return fc.Result{}, fc.Errorf(fc.FunctionNotFound, "function 'hello' does not exist")
 		}, []store.Batch{{Done: []store.Outcome{{ID: 1, State: "dead", Keep: true, Cause: "FunctionNotFound: function 'hello' does not exist"}},
-			Fates: []store.Fate{{State: "failed", Reason: "FunctionNotFound: function 'hello' does not exist"}}}}, 1},
+			Fates: []store.Fate{attempted("failed", 1, 404, "FunctionNotFound", "function 'hello' does not exist")}}}, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begin := time.Now()
-				m := newMemory(store.Msg{RequestID: "r", Fn: fn, Trigger: "t", DedupKey: "k", Payload: []byte("p"), Due: begin, NotAfter: begin.Add(5 * h)})
+				m := newMemory(store.Msg{RequestID: "r", Fn: fn, Trigger: "t", EventID: "k", Payload: []byte("p"), Due: begin, NotAfter: begin.Add(5 * h)})
 				n := 0
 				stop := run(t, Options{Queue: m, Store: m, Owner: "me", Jitter: half, Invoker: invokerFunc(func(_ context.Context, c fc.Call) (fc.Result, error) {
 					n++
@@ -114,7 +120,10 @@ func relative(all []store.Batch, begin, zero time.Time) []store.Batch {
 			if f.Trigger != "t" || f.EventID != "k" || f.RequestID != "r" || f.At.IsZero() {
 				panic(fmt.Sprintf("fate %+v", f))
 			}
-			b.Fates[i] = store.Fate{State: f.State, Reason: f.Reason}
+			if (f.State == "succeeded") != (string(f.Payload) == "p") {
+				panic(fmt.Sprintf("payload of %+v", f))
+			}
+			b.Fates[i] = attempted(f.State, f.Attempt, f.Status, f.Reason, f.Detail)
 		}
 		out = append(out, b)
 	}

@@ -1,7 +1,6 @@
 package async
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -18,30 +17,23 @@ const (
 	labelDead      = "dead"
 )
 
-// Fates of an event's attempts.
-const (
-	fateAttempt   = "attempt"
-	fateSucceeded = "succeeded"
-	fateFailed    = "failed"
-	fateExpired   = "expired"
-)
-
-// A verdict says what becomes of a message: one of done and retry is set. Their IDs are filled in later.
+// A verdict says what becomes of a message: one of done and retry is set. Their IDs are filled in later. fate is the step
+// that an event's record gets; one without a State is left out.
 type verdict struct {
-	label        string
-	done         *store.Outcome
-	retry        *store.Retry
-	fate, reason string
+	label string
+	done  *store.Outcome
+	retry *store.Retry
+	fate  store.Fate
 }
 
 func dead(cause string) verdict {
-	return verdict{label: labelDead, fate: fateFailed, reason: cause,
+	return verdict{label: labelDead, fate: store.Fate{State: store.FateFailed, Detail: cause},
 		done: &store.Outcome{State: store.StateDead, Cause: cause, Keep: true}}
 }
 
 func expired(a *attempt) verdict {
 	v := dead(fmt.Sprintf("not delivered within %v", a.NotAfter.Sub(a.Enqueued).Round(time.Second)))
-	v.fate, v.done.Attempts = fateExpired, a.Attempt
+	v.fate.State, v.done.Attempts = store.FateExpired, a.Attempt
 	return v
 }
 
@@ -49,33 +41,41 @@ func expired(a *attempt) verdict {
 func (d *Dispatcher) judge(a *attempt, res fc.Result, err error) verdict {
 	switch code := fc.CodeOf(err); {
 	case err == nil && res.ErrorType == "":
-		return verdict{label: labelSucceeded, fate: fateSucceeded,
+		return verdict{label: labelSucceeded, fate: fateOf(store.FateSucceeded, a.Attempt+1, res, nil),
 			done: &store.Outcome{State: store.StateSucceeded, Attempts: a.Attempt + 1}}
 	case err == nil:
 		return d.afterError(a, res)
 	case code == fc.ResourceExhausted || code == fc.ResourceThrottled || code == fc.InternalServerError:
-		return d.afterRefusal(a)
+		return d.afterRefusal(a, err)
 	}
 	v := dead(err.Error()) // the function is gone, or will never take this event
 	v.done.Attempts = a.Attempt
+	v.fate = fateOf(store.FateFailed, a.Attempt+1, res, err)
 	return v
+}
+
+// fateOf is what an event's record says of attempt n.
+func fateOf(state string, n int, res fc.Result, err error) store.Fate {
+	o := fc.OutcomeOf(res, err)
+	return store.Fate{State: state, Attempt: n, Status: o.Status, Reason: o.ErrorType, Detail: o.Cause}
 }
 
 // afterError is judge for an error of the function: a few counted retries.
 func (d *Dispatcher) afterError(a *attempt, res fc.Result) verdict {
-	cause, attempts := causeOf(res), a.Attempt+1
+	cause, attempts := fc.OutcomeOf(res, nil).Cause, a.Attempt+1
 	due := d.opt.Now().Add(d.spread(doubled(d.opt.Backoff, a.Attempt, d.opt.MaxBackoff)))
 	if attempts > d.opt.Retries || d.tooOld(a, due) {
 		v := dead(cause)
 		v.done.Attempts = attempts
+		v.fate = fateOf(store.FateFailed, attempts, res, nil)
 		return v
 	}
-	return verdict{label: labelRetry, retry: &store.Retry{Due: due, Counted: true}, fate: fateAttempt, reason: cause}
+	return verdict{label: labelRetry, retry: &store.Retry{Due: due, Counted: true}, fate: fateOf(store.FateAttempt, attempts, res, nil)}
 }
 
 // afterRefusal is judge for an attempt that found no room or no working daemon: not counted, until the message is too
 // old.
-func (d *Dispatcher) afterRefusal(a *attempt) verdict {
+func (d *Dispatcher) afterRefusal(a *attempt, err error) verdict {
 	d.mu.Lock()
 	times := d.throttled[a.ID].times
 	d.mu.Unlock()
@@ -87,7 +87,7 @@ func (d *Dispatcher) afterRefusal(a *attempt) verdict {
 	if !now.Before(due) {
 		return expired(a)
 	}
-	return verdict{label: labelThrottled, retry: &store.Retry{Due: due}}
+	return verdict{label: labelThrottled, retry: &store.Retry{Due: due}, fate: fateOf(store.FateAttempt, a.Attempt+1, fc.Result{}, err)}
 }
 
 // doubled is first * 2^times, at most limit.
@@ -104,19 +104,4 @@ func doubled(first time.Duration, times int, limit time.Duration) time.Duration 
 // spread moves d by up to a fifth either way, so that what failed together does not come back together.
 func (d *Dispatcher) spread(wait time.Duration) time.Duration {
 	return time.Duration(float64(wait) * (0.8 + 0.4*d.opt.Jitter()))
-}
-
-// maxCause is the longest cause that is kept, bytes.
-const maxCause = 1024
-
-// causeOf is the class and the message of a function's error.
-func causeOf(res fc.Result) string {
-	var body struct {
-		ErrorMessage string `json:"errorMessage"`
-	}
-	cause := res.ErrorClass
-	if err := json.Unmarshal(res.Body, &body); err == nil && body.ErrorMessage != "" {
-		cause += ": " + body.ErrorMessage
-	}
-	return cause[:min(len(cause), maxCause)]
 }

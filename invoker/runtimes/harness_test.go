@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long a test waits for an interpreter before it calls it hung.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // interpreter is one real interpreter that the contract is tried on.
 type interpreter struct {

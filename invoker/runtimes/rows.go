@@ -23,6 +23,11 @@ type family struct {
 	askVersion string // the argument that makes the interpreter tell its version
 	// concurrent says that the bootstrap serves several requests at a time where the function asks for it.
 	concurrent bool
+	// fixed are the variables that its interpreters read at their start alone, settable those among them that HELLO sets
+	// or that programs ask for later; see generic.go.
+	fixed, settable []string
+	// spare is how many generic instances of each runtime in use wait by default.
+	spare int
 	// http says that there is neither bootstrap nor interpreter: the function's own program serves HTTP.
 	http bool
 }
@@ -33,22 +38,27 @@ var (
 		libraries: "/code:/code/lib",
 		env:       map[string]string{"NODE_PATH": "/usr/local/lib/node_modules"},
 		heapFlag:  "--max-old-space-size=", askVersion: "--version",
+		fixed:    []string{"NODE_*", "UV_*", "OPENSSL_*", "SSL_*", "TZ"},
+		settable: []string{"NODE_PATH", "NODE_ENV", "NODE_TLS_REJECT_UNAUTHORIZED"},
 
-		concurrent: true,
+		spare: 2, concurrent: true,
 	}
 	python = family{
 		bootstrap: "python/bootstrap.py",
 		libraries: "/code:/code/lib:/usr/local/lib",
 		env:       map[string]string{"PYTHONUNBUFFERED": "1"}, askVersion: "--version",
+		fixed:    []string{"PYTHON*"},
+		settable: []string{"PYTHONPATH", "PYTHONUSERBASE"},
 
-		concurrent: true,
+		spare: 2, concurrent: true,
 	}
 	java = family{
 		bootstrap: "java/bootstrap.jar",
 		libraries: "/code:/code/lib",
 		flags:     javaFlags, askVersion: "-version",
+		fixed: []string{"JAVA_*", "JDK_*", "TZ"},
 
-		concurrent: true,
+		spare: 1, concurrent: true,
 	}
 	custom = family{libraries: "/code:/code/lib:/usr/local/lib", http: true, concurrent: true}
 )

@@ -24,6 +24,12 @@ func FunctionKey(service, name string) string {
 	return functionPrefix + service + "/" + fc.Latest + "/" + name
 }
 
+// FunctionOf is the function that a key of FunctionKey names; ok is false for every other key.
+func FunctionOf(key string) (ref fc.FunctionRef, ok bool) {
+	name, ok := latestFunction(key)
+	return fc.FunctionRef{Service: name.service, Function: name.function}, ok
+}
+
 // TriggerKey is "trg/<service>/<function>/<name>". With an empty name it is the prefix of the function's triggers.
 func TriggerKey(service, function, name string) string {
 	return triggerPrefix + service + "/" + function + "/" + name

@@ -7,12 +7,12 @@
 // Put accepts a package only after it has unpacked it completely, so a package that has a name can be run:
 //
 //	p, err := packages.New(packages.Options{Dir: "/var/lib/fcd/packages"})
-//	pkg, err := p.Put(ctx, body)            // *fc.Error InvalidArgument for what is not a harmless zip
+//	pkg, err := p.Put(ctx, body, before)    // *fc.Error InvalidArgument for what is not a harmless zip
 //	dir, err := p.Dir(ctx, pkg.SHA256)      // to be mounted read-only into a sandbox
 //
 // Directories and files are readable by everyone (0755, 0644, and 0755 for executables), so the parent directory is
 // kept at 0700. Unpacked trees are not flushed: they are dropped when the machine has been restarted, and made again
-// from the zip when they are asked for. One process uses a directory at a time; the store's lock sees to that.
+// from the zip when they are asked for. Trees may share files (reuse.go), which nobody changes. One process uses a directory at a time; the store's lock sees to that.
 package packages
 
 import (
@@ -133,10 +133,11 @@ func checkSum(sum string) error {
 	return nil
 }
 
-// Put stores a package. It is on disk when Put returns and stays for Options.Grace even if nothing refers to it. Errors
-// are *fc.Error InvalidArgument, naming the entry, for whatever is not a zip that can be unpacked safely within the
-// limits; nothing of it is left then.
-func (p *Packages) Put(ctx context.Context, r io.Reader) (Package, error) {
+// Put stores a package. It is on disk when Put returns and stays for Options.Grace even if nothing refers to it. before
+// is the sum of a package that it probably resembles, such as the last version of the same function, or "": what is the
+// same in both is not unpacked again. Errors are *fc.Error InvalidArgument, naming the entry, for whatever is not a zip
+// that can be unpacked safely within the limits; nothing of it is left then.
+func (p *Packages) Put(ctx context.Context, r io.Reader, before string) (Package, error) {
 	work, err := os.MkdirTemp(p.path("tmp"), "put-")
 	if err != nil {
 		return Package{}, internal("Put", err)
@@ -151,7 +152,9 @@ func (p *Packages) Put(ctx context.Context, r io.Reader) (Package, error) {
 		return pkg, nil
 	}
 	tree := filepath.Join(work, "tree")
-	if err := unpack(ctx, zip, tree, p.opt.Limits); err != nil {
+	old := p.openModel(before)
+	defer old.close()
+	if err := unpack(ctx, zip, tree, old, p.opt.Limits); err != nil {
 		return Package{}, err
 	}
 	if err := p.publish(pkg.SHA256, zip, tree); err != nil {
@@ -291,7 +294,7 @@ func (p *Packages) unpackAgain(ctx context.Context, sum string) error {
 	}
 	defer os.RemoveAll(work)
 	tree := filepath.Join(work, "tree")
-	if err := unpack(ctx, p.zipPath(sum), tree, p.opt.Limits); err != nil {
+	if err := unpack(ctx, p.zipPath(sum), tree, nil, p.opt.Limits); err != nil {
 		return err
 	}
 	p.mu.Lock()

@@ -71,7 +71,7 @@ func newPackages(tb testing.TB, opt packages.Options) *packages.Packages {
 
 func put(tb testing.TB, p *packages.Packages, b []byte) packages.Package {
 	tb.Helper()
-	pkg, err := p.Put(context.Background(), bytes.NewReader(b))
+	pkg, err := p.Put(context.Background(), bytes.NewReader(b), "")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -253,7 +253,7 @@ func TestConcurrentPutsOfOnePackage(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 16 {
 		wg.Go(func() {
-			pkg, err := p.Put(context.Background(), bytes.NewReader(b))
+			pkg, err := p.Put(context.Background(), bytes.NewReader(b), "")
 			if err != nil {
 				t.Errorf("put: %v", err)
 				return
@@ -312,11 +312,11 @@ func TestPutEndsWithItsContextAndItsReader(t *testing.T) {
 	p := newPackages(t, packages.Options{Dir: dir})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := p.Put(ctx, bytes.NewReader(makeZip(t))); !errors.Is(err, context.Canceled) {
+	if _, err := p.Put(ctx, bytes.NewReader(makeZip(t)), ""); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	broken := io.MultiReader(strings.NewReader("PK"), errReader{})
-	if _, err := p.Put(t.Context(), broken); !errors.Is(err, errBroken) {
+	if _, err := p.Put(t.Context(), broken, ""); !errors.Is(err, errBroken) {
 		t.Errorf("broken reader: %v", err)
 	}
 	nothingLeft(t, dir)

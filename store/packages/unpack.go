@@ -43,8 +43,9 @@ type entry struct {
 func refuse(format string, args ...any) error { return fc.Errorf(fc.InvalidArgument, format, args...) }
 
 // unpack makes the directory tree from the zip file. It checks every entry's claims before it writes the first, and
-// what they really hold while it writes. On error the tree may be partly there; the caller removes it.
-func unpack(ctx context.Context, file, tree string, lim fc.Limits) error {
+// what they really hold while it writes. Files that old has as well are taken from its tree; nil has none. On error the
+// tree may be partly there; the caller removes it.
+func unpack(ctx context.Context, file, tree string, old *model, lim fc.Limits) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return internal("unpack", err)
@@ -57,7 +58,8 @@ func unpack(ctx context.Context, file, tree string, lim fc.Limits) error {
 	if err := countEntries(f, info.Size(), lim.MaxPackageEntries); err != nil {
 		return err
 	}
-	z, err := zip.NewReader(f, info.Size())
+	in := &window{file: f}
+	z, err := zip.NewReader(in, info.Size())
 	if err != nil {
 		return refuse("code is not a zip file that can be read: %v", err)
 	}
@@ -74,6 +76,10 @@ func unpack(ctx context.Context, file, tree string, lim fc.Limits) error {
 	}
 	defer root.Close()
 	u := &unpacker{root: root, made: map[string]bool{}, left: allowance(info.Size(), lim)}
+	if old != nil {
+		u.linker = &linker{old: old, zip: in, to: root}
+		defer u.linker.close()
+	}
 	return u.all(ctx, entries)
 }
 
@@ -195,9 +201,10 @@ func clip(name string) string {
 
 // unpacker writes checked entries into a root that nothing can leave.
 type unpacker struct {
-	root *os.Root
-	made map[string]bool // directories
-	left int64           // bytes that may still be written
+	root   *os.Root
+	made   map[string]bool // directories
+	left   int64           // bytes that may still be written
+	linker *linker         // nil: everything is written
 }
 
 func (u *unpacker) all(ctx context.Context, entries []entry) error {
@@ -230,6 +237,10 @@ func (u *unpacker) write(e entry) error {
 	}
 	if e.kind == link {
 		return u.link(e)
+	}
+	if size := int64(e.file.UncompressedSize64); u.linker != nil && size <= u.left && u.linker.link(e) {
+		u.left -= size
+		return nil
 	}
 	return u.file(e)
 }

@@ -122,7 +122,7 @@ func TestHostileZipsAreRefusedAndLeaveNothing(t *testing.T) {
 			outer := t.TempDir()
 			dir := filepath.Join(outer, "p")
 			p := newPackages(t, packages.Options{Dir: dir, Limits: smallLimits()})
-			_, err := p.Put(t.Context(), bytes.NewReader(c.zip))
+			_, err := p.Put(t.Context(), bytes.NewReader(c.zip), "")
 			if fc.CodeOf(err) != fc.InvalidArgument || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want InvalidArgument with %s", err, c.want)
 			}
@@ -152,7 +152,7 @@ func TestTooManyEntriesAreCountedBeforeTheyAreRead(t *testing.T) {
 	} {
 		limits := fc.DefaultLimits()
 		limits.MaxPackageEntries = 69_999
-		_, err := newPackages(t, packages.Options{Limits: limits}).Put(t.Context(), bytes.NewReader(bytesOf))
+		_, err := newPackages(t, packages.Options{Limits: limits}).Put(t.Context(), bytes.NewReader(bytesOf), "")
 		if err == nil || !strings.Contains(err.Error(), "more than 69999 entries") {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -190,7 +190,7 @@ func FuzzUnpack(f *testing.F) {
 		defer os.RemoveAll(work)
 		dir := filepath.Join(work, "p")
 		p := newPackages(t, packages.Options{Dir: dir, Limits: smallLimits()})
-		pkg, err := p.Put(context.Background(), bytes.NewReader(b))
+		pkg, err := p.Put(context.Background(), bytes.NewReader(b), "")
 		if left, rerr := os.ReadDir(work); rerr != nil || len(left) != 1 {
 			t.Fatalf("outside the packages: %v, %v", left, rerr)
 		}

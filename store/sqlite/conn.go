@@ -80,6 +80,19 @@ func (c *conn) exec(text string, args ...driver.Value) (int64, error) {
 	return res.RowsAffected()
 }
 
+// insert is exec for an INSERT and tells the row's id.
+func (c *conn) insert(text string, args ...driver.Value) (int64, error) {
+	st, err := c.prepare(text)
+	if err != nil {
+		return 0, err
+	}
+	res, err := st.exec.ExecContext(context.Background(), st.bind(args))
+	if err != nil {
+		return 0, err
+	}
+	return res.LastInsertId()
+}
+
 // errStop ends a query early without an error.
 var errStop = errors.New("enough rows")
 

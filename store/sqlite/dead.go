@@ -66,6 +66,9 @@ func (g *group) writeDead() error {
 		if _, err := g.w.c.exec(sqlRedrive, r.id, now, micros(r.NotAfter), r.RequestID); err != nil {
 			return err
 		}
+		if err := g.redriven(r.RequestID); err != nil {
+			return err
+		}
 		if _, err := g.w.c.exec(sqlDeadDrop, r.RequestID); err != nil {
 			return err
 		}
@@ -76,6 +79,17 @@ func (g *group) writeDead() error {
 		}
 	}
 	return nil
+}
+
+// redriven adds the step to the event that made the dead letter, if one did.
+func (g *group) redriven(requestID string) error {
+	return g.w.c.query(func(v []driver.Value) error {
+		trigger, event := v[0].(string), v[1].(string)
+		if event != "" {
+			g.fates = append(g.fates, store.Fate{Trigger: trigger, EventID: event, State: store.FateRedriven, RequestID: requestID, At: g.now})
+		}
+		return errStop
+	}, sqlDeadEvent, requestID)
 }
 
 // DeadSize counts the dead letters by an index, without reading them.

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"database/sql/driver"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ type group struct {
 	messages    []store.Msg
 	done        []store.Outcome
 	retries     []store.Retry
+	endings     []store.Ended // over before they were queued
 	redrives    []redriveRow
 	purged      []string
 	fates       []store.Fate
@@ -51,8 +53,8 @@ type checkpointRow struct {
 
 // mark is how far the lists had grown before a Batch.
 type mark struct {
-	counters                                                                      counters
-	changes, checkpoints, messages, done, retries, redrives, purged, fates, ended int
+	counters                                                                               counters
+	changes, checkpoints, messages, done, retries, redrives, purged, endings, fates, ended int
 }
 
 func newGroup(w *writer) *group {
@@ -95,7 +97,7 @@ func (g *group) decide(j *job) (res result, refusal, err error) {
 		return res, refusal, nil
 	}
 	for _, step := range []func(*store.Batch, *store.Applied) (refusal, err error){
-		g.guards, g.puts, g.cursors, g.enqueues, g.outcomes, g.letters,
+		g.guards, g.puts, g.cursors, g.enqueues, g.outcomes, g.letters, g.overs,
 	} {
 		if refusal, err = step(b, &res.applied); refusal != nil || err != nil {
 			return res, refusal, err
@@ -105,14 +107,22 @@ func (g *group) decide(j *job) (res result, refusal, err error) {
 		if f.At.IsZero() {
 			f.At = g.now
 		}
+		if f.State == store.FateQueued && isDuplicate(b, res.applied.Duplicates, f.RequestID) {
+			f.State, f.RequestID = store.FateDuplicate, ""
+		}
 		g.fates = append(g.fates, f)
 	}
 	return res, nil, nil
 }
 
+// isDuplicate tells whether the message of that request id was left out.
+func isDuplicate(b *store.Batch, duplicates []int, requestID string) bool {
+	return slices.ContainsFunc(duplicates, func(i int) bool { return b.Enqueue[i].RequestID == requestID })
+}
+
 func (g *group) mark() mark {
 	return mark{g.counters, len(g.changes), len(g.checkpoints), len(g.messages), len(g.done), len(g.retries),
-		len(g.redrives), len(g.purged), len(g.fates), len(g.ended)}
+		len(g.redrives), len(g.purged), len(g.endings), len(g.fates), len(g.ended)}
 }
 
 func (g *group) takeBack(m mark) {
@@ -125,7 +135,7 @@ func (g *group) takeBack(m mark) {
 	g.changes, g.checkpoints, g.messages = g.changes[:m.changes], g.checkpoints[:m.checkpoints], g.messages[:m.messages]
 	g.done, g.retries = g.done[:m.done], g.retries[:m.retries]
 	g.redrives, g.purged = g.redrives[:m.redrives], g.purged[:m.purged]
-	g.fates, g.ended = g.fates[:m.fates], g.ended[:m.ended]
+	g.endings, g.fates, g.ended = g.endings[:m.endings], g.fates[:m.fates], g.ended[:m.ended]
 }
 
 // abandon takes back what outlives the group: the claims it is about to end.
@@ -332,6 +342,27 @@ func (g *group) outcomes(b *store.Batch, _ *store.Applied) (refusal, err error) 
 			r.Due = g.now
 		}
 		g.retries = append(g.retries, r)
+	}
+	return nil, nil
+}
+
+// overs takes invocations that are over already. They are in no queue, so only the disk bounds them.
+func (g *group) overs(b *store.Batch, _ *store.Applied) (refusal, err error) {
+	for _, e := range b.Ended {
+		dup, err := g.seen(e.DedupKey)
+		if err != nil {
+			return nil, err
+		}
+		if dup {
+			continue
+		}
+		if refusal := g.space(); refusal != nil {
+			return refusal, nil
+		}
+		if e.Enqueued.IsZero() {
+			e.Enqueued = g.now
+		}
+		g.endings = append(g.endings, e)
 	}
 	return nil, nil
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -73,4 +76,30 @@ func TestAFullDatabaseRefusesOnlyWhatDoesNotFit(t *testing.T) {
 	if n := s.met.messages.Load(); n != 21 {
 		t.Errorf("%d messages are counted", n)
 	}
+}
+
+// FuzzStep holds the hand-written encoder to the decoder, whatever stands in the texts.
+func FuzzStep(f *testing.F) {
+	f.Add("denied", "policy", "role \"x\"\n does not \xff allow é", "r-1", 0, 0)
+	f.Add("attempt", "UnhandledInvocationError", "", "", 3, 200)
+	f.Fuzz(func(t *testing.T, state, reason, detail, request string, attempt, status int) {
+		for _, text := range []string{state, reason, detail, request} {
+			if !utf8.ValidString(text) {
+				t.Skip("the encoder replaces what is not UTF-8")
+			}
+		}
+		in := store.Fate{State: state, Reason: reason, Detail: detail, RequestID: request, Attempt: attempt, Status: status, At: time.UnixMicro(5)}
+		if len(detail) > maxDetail {
+			t.Skip("cut by the encoder")
+		}
+		text := encodeStep(&in)
+		steps, err := decodeSteps(text)
+		want := store.Step{State: state, Reason: reason, Detail: detail, Attempt: attempt, Status: status, At: time.UnixMicro(5).UTC()}
+		if attempt == 0 {
+			want.RequestID = request
+		}
+		if err != nil || len(steps) != 1 || steps[0] != want || strings.Count(text, "\n") != 1 {
+			t.Errorf("%q reads %+v, %v", text, steps, err)
+		}
+	})
 }

@@ -12,7 +12,7 @@ import (
 // measure counts a Batch's operations and bytes and refuses what can never be applied.
 func measure(b *store.Batch) (ops, size int, err error) {
 	ops = len(b.Puts) + len(b.Guards) + len(b.Checkpoints) + len(b.Enqueue) + len(b.Done) + len(b.Retry) +
-		len(b.Redrive) + len(b.Purge) + len(b.Fates)
+		len(b.Redrive) + len(b.Purge) + len(b.Ended) + len(b.Fates)
 	for i := range b.Puts {
 		if err := checkKey(b.Puts[i].Key); err != nil {
 			return 0, 0, err
@@ -39,6 +39,16 @@ func measure(b *store.Batch) (ops, size int, err error) {
 			return 0, 0, errors.New("a message needs a request id and a function")
 		}
 		size += len(m.Payload) + len(m.RequestID) + len(m.Fn) + len(m.DedupKey) + len(m.InvocationID)
+	}
+	for i := range b.Ended {
+		m := &b.Ended[i]
+		if m.RequestID == "" || m.Fn == "" || !final(m.State) {
+			return 0, 0, fmt.Errorf("an ended invocation needs a request id, a function and a final state, not %q", m.State)
+		}
+		size += len(m.Payload) + len(m.RequestID) + len(m.Fn) + len(m.DedupKey)
+	}
+	for i := range b.Fates {
+		size += len(b.Fates[i].Payload)
 	}
 	for i := range b.Done {
 		if !final(b.Done[i].State) {
@@ -80,10 +90,16 @@ func (g *group) room(messages int, bytes int64) error {
 		return fmt.Errorf("%w: it holds %d messages of at most %d", store.ErrFull, g.counters.messages, opt.MaxMessages)
 	case g.counters.bytes+bytes > opt.MaxBytes:
 		return fmt.Errorf("%w: it holds %d bytes of at most %d", store.ErrFull, g.counters.bytes, opt.MaxBytes)
-	case opt.MinFreeBytes < 0:
+	}
+	return g.space()
+}
+
+// space is ErrFull if the disk has too little room left.
+func (g *group) space() error {
+	opt, d := &g.w.s.opt, &g.w.space
+	if opt.MinFreeBytes < 0 {
 		return nil
 	}
-	d := &g.w.space
 	if now := time.Now(); now.Sub(d.looked) > time.Second {
 		free, err := freeBytes(opt.Dir)
 		if err != nil {

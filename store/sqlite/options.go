@@ -24,12 +24,13 @@ type Options struct {
 	DedupFor      time.Duration // how long a DedupKey is remembered; 24 h
 	OutcomesFor   time.Duration // how long ended invocations are kept, dead letters apart; 7 days
 	DeadFor       time.Duration // how long dead letters are kept; 30 days
-	FatesFor      time.Duration // how long fates of events are kept; 24 h
+	EventsFor     time.Duration // how long it is known what became of an event, and its payload kept; 24 h
 	TombstonesFor time.Duration // how long deletions stay in the change feed; 24 h
 	MaxDead       int64         // dead letters kept, the oldest dropped first; 1,000,000
 	MaxDeadBytes  int64         // of their payloads; 1 GiB
 	MaxOutcomes   int64         // ended invocations kept, dead letters apart; 1,000,000
-	MaxFates      int64         // fates kept; 1,000,000
+	MaxEvents     int64         // events of which that is known; 1,000,000
+	MaxEventBytes int64         // their payloads' bytes; 256 MiB
 	SweepEvery    time.Duration // pause between sweeps; 1 min
 
 	// Now is the store's clock; time.Now. It must not go back while the store is open.
@@ -49,12 +50,13 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.DedupFor, day)
 	setDefault(&o.OutcomesFor, 7*day)
 	setDefault(&o.DeadFor, 30*day)
-	setDefault(&o.FatesFor, day)
+	setDefault(&o.EventsFor, day)
 	setDefault(&o.TombstonesFor, day)
 	setDefault(&o.MaxDead, 1_000_000)
 	setDefault(&o.MaxDeadBytes, 1<<30)
 	setDefault(&o.MaxOutcomes, 1_000_000)
-	setDefault(&o.MaxFates, 1_000_000)
+	setDefault(&o.MaxEvents, 1_000_000)
+	setDefault(&o.MaxEventBytes, 256<<20)
 	setDefault(&o.SweepEvery, time.Minute)
 	if o.Now == nil {
 		o.Now = time.Now

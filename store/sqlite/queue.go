@@ -209,32 +209,18 @@ func (s *Store) Depths(ctx context.Context) (map[string]store.Depth, error) {
 	return depths, nil
 }
 
-// Fates lists what became of a trigger's events, newest first. A limit outside 1-1000 is 1000.
-func (s *Store) Fates(ctx context.Context, trigger string, limit int) ([]store.Fate, error) {
-	if trigger == "" {
-		return collect(ctx, s, scanFate, sqlFates, pageSize(limit))
-	}
-	return collect(ctx, s, scanFate, sqlFatesOf, trigger, pageSize(limit))
-}
-
 func scanMsg(r *sql.Rows) (m store.Msg, err error) {
 	var enqueued, due, notAfter int64
-	err = r.Scan(&m.ID, &m.RequestID, &m.Fn, &m.Trigger, &m.DedupKey, &enqueued, &due, &notAfter, &m.Attempt, &m.InvocationID,
-		&m.Payload)
+	err = r.Scan(&m.ID, &m.RequestID, &m.Fn, &m.Trigger, &m.EventID, &m.DedupKey, &enqueued, &due, &notAfter, &m.Attempt,
+		&m.InvocationID, &m.Payload)
 	m.Enqueued, m.Due, m.NotAfter = fromMicros(enqueued), fromMicros(due), fromMicros(notAfter)
 	return m, err
 }
 
 func scanOutcome(r *sql.Rows) (i store.Invocation, err error) {
 	var enqueued, ended int64
-	err = r.Scan(&i.RequestID, &i.Fn, &i.Trigger, &i.State, &enqueued, &ended, &i.Attempt, &i.Cause, &i.InvocationID, &i.Payload)
+	err = r.Scan(&i.RequestID, &i.Fn, &i.Trigger, &i.EventID, &i.State, &enqueued, &ended, &i.Attempt, &i.Cause,
+		&i.InvocationID, &i.Payload)
 	i.Enqueued, i.Ended = fromMicros(enqueued), fromMicros(ended)
 	return i, err
-}
-
-func scanFate(r *sql.Rows) (f store.Fate, err error) {
-	var at int64
-	err = r.Scan(&f.Trigger, &at, &f.EventID, &f.State, &f.Reason, &f.RequestID)
-	f.At = fromMicros(at)
-	return f, err
 }

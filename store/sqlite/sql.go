@@ -1,7 +1,7 @@
 package sqlite
 
 // schemaVersion is what this binary writes; migrations[i] leads from version i to i+1.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // Every text key compares as bytes. Times are microseconds since 1970, UTC; 0 means none.
 var migrations = [schemaVersion]string{`
@@ -37,6 +37,19 @@ DROP INDEX inv_fn;
 CREATE INDEX inv_time ON inv(fn, enqueued, rid);
 DROP INDEX inv_dead_ended;
 CREATE INDEX inv_dead_ended ON inv(ended, ifnull(length(payload), 0)) WHERE state = 'dead';
+`, `
+-- One row an event and trigger; steps are JSON objects, each with a newline behind it. The bodies' running total bounds
+-- their bytes without counting.
+DROP TABLE fate;
+ALTER TABLE q ADD COLUMN ev TEXT NOT NULL DEFAULT '';
+ALTER TABLE inv ADD COLUMN ev TEXT NOT NULL DEFAULT '';
+CREATE TABLE event (id INTEGER PRIMARY KEY, ev TEXT NOT NULL, trg TEXT NOT NULL, type TEXT NOT NULL, fn TEXT NOT NULL,
+	name TEXT NOT NULL, src TEXT NOT NULL, subject TEXT NOT NULL, seen INTEGER NOT NULL, state TEXT NOT NULL,
+	body INTEGER NOT NULL, steps TEXT NOT NULL);
+CREATE UNIQUE INDEX event_key ON event(ev, trg);
+CREATE INDEX event_fn ON event(fn) WHERE fn <> '';
+CREATE INDEX event_odd ON event(state) WHERE state NOT IN ('queued', 'succeeded');
+CREATE TABLE body (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, total INTEGER NOT NULL, payload BLOB NOT NULL);
 `}
 
 const (
@@ -63,8 +76,8 @@ const (
 	sqlDedupGet = `SELECT expires FROM dedup WHERE k = ?`
 	sqlDedupPut = `INSERT INTO dedup(k, expires) VALUES (?, ?) ON CONFLICT(k) DO UPDATE SET expires = excluded.expires`
 
-	sqlMsgColumns = `id, rid, fn, trg, dedup, enqueued, due, not_after, attempt, iid, payload`
-	sqlQueuePut   = `INSERT INTO q(` + sqlMsgColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ifnull(?, zeroblob(0)))`
+	sqlMsgColumns = `id, rid, fn, trg, ev, dedup, enqueued, due, not_after, attempt, iid, payload`
+	sqlQueuePut   = `INSERT INTO q(` + sqlMsgColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ifnull(?, zeroblob(0)))`
 	sqlQueueByID  = `SELECT ` + sqlMsgColumns + ` FROM q WHERE fn = ? AND iid = ? AND iid <> ''`
 	sqlQueueOf    = `SELECT ` + sqlMsgColumns + ` FROM q WHERE fn = ?1 AND enqueued >= ?2 AND enqueued < ?3
 		AND substr(CASE iid WHEN '' THEN rid ELSE iid END, 1, length(?4)) = ?4 AND ?8 = ''`
@@ -81,12 +94,15 @@ const (
 		SELECT fn, (SELECT min(due) FROM q WHERE q.fn = f.fn) FROM f WHERE fn IS NOT NULL`
 	sqlQueueDepths = `SELECT fn, count(*), sum(due <= ?) FROM q GROUP BY fn`
 
-	sqlOutcomePut = `INSERT INTO inv(rid, fn, trg, state, enqueued, ended, attempts, cause, iid, payload)
-			SELECT rid, fn, trg, ?, enqueued, ?, ?, ?, iid, CASE WHEN ? THEN payload END FROM q WHERE id = ?
-		ON CONFLICT(rid) DO UPDATE SET fn = excluded.fn, trg = excluded.trg, state = excluded.state,
+	sqlOutcomePut = `INSERT INTO inv(` + sqlOutcomeColumns + `)
+			SELECT rid, fn, trg, ev, ?, enqueued, ?, ?, ?, iid, CASE WHEN ? THEN payload END FROM q WHERE id = ?` + sqlOutcomeAgain
+	sqlEndedPut = `INSERT INTO inv(` + sqlOutcomeColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ifnull(?, zeroblob(0)))` +
+		sqlOutcomeAgain
+	sqlOutcomeAgain = `
+		ON CONFLICT(rid) DO UPDATE SET fn = excluded.fn, trg = excluded.trg, ev = excluded.ev, state = excluded.state,
 			enqueued = excluded.enqueued, ended = excluded.ended, attempts = excluded.attempts, cause = excluded.cause,
 			iid = excluded.iid, payload = excluded.payload`
-	sqlOutcomeColumns = `rid, fn, trg, state, enqueued, ended, attempts, cause, iid, payload`
+	sqlOutcomeColumns = `rid, fn, trg, ev, state, enqueued, ended, attempts, cause, iid, payload`
 	sqlOutcomeByID    = `SELECT ` + sqlOutcomeColumns + ` FROM inv WHERE fn = ? AND iid = ? AND iid <> ''`
 	sqlOutcomesOf     = `SELECT ` + sqlOutcomeColumns + ` FROM inv WHERE fn = ?1 AND enqueued >= ?2 AND enqueued < ?3
 		AND substr(CASE iid WHEN '' THEN rid ELSE iid END, 1, length(?4)) = ?4 AND (?8 = '' OR state = ?8)`
@@ -96,8 +112,9 @@ const (
 		OR EXISTS (SELECT 1 FROM inv WHERE fn = ?1 AND iid = ?2 AND iid <> '')`
 
 	sqlDeadBytes = `SELECT ifnull(length(payload), 0) FROM inv WHERE rid = ? AND state = 'dead'`
-	sqlRedrive   = `INSERT INTO q(id, rid, fn, trg, dedup, enqueued, due, not_after, attempt, iid, payload)
-		SELECT ?1, rid, fn, trg, '', ?2, ?2, ?3, 0, iid, ifnull(payload, zeroblob(0)) FROM inv WHERE rid = ?4`
+	sqlRedrive   = `INSERT INTO q(` + sqlMsgColumns + `)
+		SELECT ?1, rid, fn, trg, ev, '', ?2, ?2, ?3, 0, iid, ifnull(payload, zeroblob(0)) FROM inv WHERE rid = ?4`
+	sqlDeadEvent    = `SELECT trg, ev FROM inv WHERE rid = ?`
 	sqlDeadDrop     = `DELETE FROM inv WHERE rid = ? AND state = 'dead'`
 	sqlDeadSize     = `SELECT count(*), ifnull(sum(ifnull(length(payload), 0)), 0) FROM inv INDEXED BY inv_dead_ended WHERE state = 'dead'`
 	sqlDeadOldest   = `SELECT rid, ifnull(length(payload), 0) FROM inv INDEXED BY inv_dead_ended WHERE state = 'dead' ORDER BY ended LIMIT ?`
@@ -109,20 +126,38 @@ const (
 	sqlOutcomesState = `SELECT ` + sqlOutcomeColumns + ` FROM inv
 		WHERE state = ? AND (? = '' OR fn = ?) AND rid > ? ORDER BY rid LIMIT ?`
 
-	sqlFatePut   = `INSERT INTO fate(trg, at, ev, state, reason, rid) VALUES (?, ?, ?, ?, ?, ?)`
-	sqlFates     = `SELECT trg, at, ev, state, reason, rid FROM fate ORDER BY rowid DESC LIMIT ?`
-	sqlFatesOf   = `SELECT trg, at, ev, state, reason, rid FROM fate WHERE trg = ? ORDER BY at DESC, rowid DESC LIMIT ?`
+	sqlBodyPut = `INSERT INTO body(at, total, payload)
+		VALUES (?1, ifnull((SELECT total FROM body ORDER BY id DESC LIMIT 1), 0) + length(?2), ?2)`
+	sqlBodyGet = `SELECT body.payload FROM event JOIN body ON body.id = event.body WHERE event.id = ?`
+	// Of too many steps the oldest makes room.
+	sqlEventPut = `INSERT INTO event(ev, trg, type, fn, name, src, subject, seen, state, body, steps)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT(ev, trg) DO UPDATE SET state = iif(excluded.state = 'duplicate', state, excluded.state),
+			body = iif(excluded.body = 0, body, excluded.body),
+			steps = iif(length(steps) < 16384, steps, substr(steps, instr(steps, char(10)) + 1)) || excluded.steps`
+	sqlEventColumns = `id, ev, trg, type, fn, name, src, subject, seen, state, steps`
+	sqlEventWhere   = ` AND id < ?1 AND seen >= ?2 AND (?3 = '' OR fn = ?3) AND (?4 = '' OR name = ?4)
+		AND (?5 = '' OR state = ?5) AND (?6 = '' OR ev = ?6) ORDER BY id DESC LIMIT ?7`
+	sqlEvents    = `SELECT ` + sqlEventColumns + ` FROM event NOT INDEXED WHERE true` + sqlEventWhere
+	sqlEventsOf  = `SELECT ` + sqlEventColumns + ` FROM event INDEXED BY event_key WHERE ev = ?6` + sqlEventWhere
+	sqlEventsFn  = `SELECT ` + sqlEventColumns + ` FROM event INDEXED BY event_fn WHERE fn <> '' AND fn = ?3` + sqlEventWhere
+	sqlEventsOdd = `SELECT ` + sqlEventColumns + ` FROM event INDEXED BY event_odd
+		WHERE state NOT IN ('queued', 'succeeded') AND state = ?5` + sqlEventWhere
+
 	sqlLeasePut  = `INSERT OR REPLACE INTO lease(name, owner, token, expires) VALUES (?, ?, ?, ?)`
 	sqlLeaseLoad = `SELECT name, owner, token FROM lease`
 
 	// The sweeper's turns: at most as many rows as the last argument says.
-	sqlSweepDedup   = `DELETE FROM dedup WHERE k IN (SELECT k FROM dedup WHERE expires <= ? LIMIT ?)`
-	sqlSweepEnded   = `DELETE FROM inv WHERE rowid IN (SELECT rowid FROM inv WHERE state <> 'dead' AND ended <= ? LIMIT ?)`
-	sqlSweepDead    = `DELETE FROM inv WHERE rowid IN (SELECT rowid FROM inv WHERE state = 'dead' AND ended <= ? LIMIT ?)`
-	sqlSweepMany    = `DELETE FROM inv WHERE rowid IN (SELECT rowid FROM inv WHERE state <> 'dead' ORDER BY ended LIMIT ?)`
-	sqlCountEnded   = `SELECT count(*) FROM inv WHERE state <> 'dead'`
-	sqlSweepFates   = `DELETE FROM fate WHERE rowid IN (SELECT rowid FROM fate ORDER BY rowid LIMIT ?2) AND at <= ?1`
-	sqlSweepFateCap = `DELETE FROM fate WHERE rowid IN (SELECT rowid FROM fate WHERE rowid <= (SELECT max(rowid) FROM fate) - ? ORDER BY rowid LIMIT ?)`
+	sqlSweepDedup    = `DELETE FROM dedup WHERE k IN (SELECT k FROM dedup WHERE expires <= ? LIMIT ?)`
+	sqlSweepEnded    = `DELETE FROM inv WHERE rowid IN (SELECT rowid FROM inv WHERE state <> 'dead' AND ended <= ? LIMIT ?)`
+	sqlSweepDead     = `DELETE FROM inv WHERE rowid IN (SELECT rowid FROM inv WHERE state = 'dead' AND ended <= ? LIMIT ?)`
+	sqlSweepMany     = `DELETE FROM inv WHERE rowid IN (SELECT rowid FROM inv WHERE state <> 'dead' ORDER BY ended LIMIT ?)`
+	sqlCountEnded    = `SELECT count(*) FROM inv WHERE state <> 'dead'`
+	sqlSweepEvents   = `DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY id LIMIT ?2) AND seen <= ?1`
+	sqlSweepEventCap = `DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id <= (SELECT max(id) FROM event) - ? ORDER BY id LIMIT ?)`
+	sqlSweepBodies   = `DELETE FROM body WHERE id IN (SELECT id FROM body ORDER BY id LIMIT ?2) AND at <= ?1`
+	sqlSweepBodyCap  = `DELETE FROM body WHERE id IN (SELECT id FROM body ORDER BY id LIMIT ?2)
+		AND total <= (SELECT total FROM body ORDER BY id DESC LIMIT 1) - ?1`
 	// The latest write stays, deletion or not, so that a feed always reaches Rev.
 	sqlTombstones = `SELECT k, rev FROM rec WHERE gone IS NOT NULL AND gone <= ? AND rev < (SELECT max(rev) FROM rec)
 		ORDER BY gone LIMIT ?`

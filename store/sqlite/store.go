@@ -22,7 +22,7 @@ const (
 	maxReaders = 4
 )
 
-// Store is an open store. It implements store.Store, store.Queue, store.Leases and store.Waker.
+// Store is an open store. It implements store.Store, store.Queue, store.Leases, store.Events and store.Waker.
 type Store struct {
 	opt  Options
 	log  *zap.Logger
@@ -52,6 +52,7 @@ var (
 	_ store.Store  = (*Store)(nil)
 	_ store.Queue  = (*Store)(nil)
 	_ store.Leases = (*Store)(nil)
+	_ store.Events = (*Store)(nil)
 	_ store.Waker  = (*Store)(nil)
 	_ store.Ledger = (*Store)(nil)
 )

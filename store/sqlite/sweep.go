@@ -35,11 +35,13 @@ func (s *Store) sweepLoop(ctx context.Context) {
 // turn removes at most sweepRows rows and tells how many; it runs in the writer's goroutine.
 type turn func(c *conn, now time.Time) (int64, error)
 
-// Sweep removes what has outlived its time: deduplication keys, outcomes, fates and deletions. It works in short turns
+// Sweep removes what has outlived its time: deduplication keys, outcomes, events and deletions. It works in short turns
 // between the writers' groups, and gives freed pages back to the file system. The store does it by itself each minute.
 func (s *Store) Sweep(ctx context.Context) error {
 	for _, t := range []turn{
-		s.expire(sqlSweepDedup, 0), s.expire(sqlSweepEnded, s.opt.OutcomesFor), s.expire(sqlSweepFates, s.opt.FatesFor), s.sweepFateCap, s.sweepTombstones,
+		s.expire(sqlSweepDedup, 0), s.expire(sqlSweepEnded, s.opt.OutcomesFor),
+		s.expire(sqlSweepEvents, s.opt.EventsFor), s.atMost(sqlSweepEventCap, s.opt.MaxEvents),
+		s.expire(sqlSweepBodies, s.opt.EventsFor), s.atMost(sqlSweepBodyCap, s.opt.MaxEventBytes), s.sweepTombstones,
 	} {
 		if err := s.sweepAll(ctx, t); err != nil {
 			return err
@@ -85,8 +87,9 @@ func (s *Store) sweepMany(ctx context.Context) error {
 	return err
 }
 
-func (s *Store) sweepFateCap(c *conn, _ time.Time) (int64, error) {
-	return c.exec(sqlSweepFateCap, s.opt.MaxFates, int64(sweepRows))
+// atMost keeps the newest rows up to a bound of their number or their bytes.
+func (s *Store) atMost(query string, bound int64) turn {
+	return func(c *conn, _ time.Time) (int64, error) { return c.exec(query, bound, int64(sweepRows)) }
 }
 
 // sweepTombstones forgets deletions. The revision up to which they are forgotten goes into the same transaction.

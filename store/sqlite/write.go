@@ -5,7 +5,8 @@ import "fcd/store"
 // write puts a checked group into the open transaction.
 func (g *group) write() error {
 	for _, step := range []func() error{
-		g.writeRecords, g.writeCheckpoints, g.writeMessages, g.writeOutcomes, g.writeDead, g.writeFates, g.writeLeases,
+		g.writeRecords, g.writeCheckpoints, g.writeMessages, g.writeOutcomes, g.writeDead, g.writeEnded, g.writeFates,
+		g.writeLeases,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -50,16 +51,37 @@ func (g *group) writeCheckpoints() error {
 }
 
 func (g *group) writeMessages() error {
-	expires := micros(g.now.Add(g.w.s.opt.DedupFor))
 	for i := range g.messages {
 		m := &g.messages[i]
-		if m.DedupKey != "" {
-			if _, err := g.w.c.exec(sqlDedupPut, m.DedupKey, expires); err != nil {
-				return err
-			}
+		if err := g.remember(m.DedupKey); err != nil {
+			return err
 		}
-		if _, err := g.w.c.exec(sqlQueuePut, m.ID, m.RequestID, m.Fn, m.Trigger, m.DedupKey, micros(m.Enqueued),
+		if _, err := g.w.c.exec(sqlQueuePut, m.ID, m.RequestID, m.Fn, m.Trigger, m.EventID, m.DedupKey, micros(m.Enqueued),
 			micros(m.Due), micros(m.NotAfter), int64(m.Attempt), m.InvocationID, m.Payload); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remember makes later messages with the key duplicates.
+func (g *group) remember(dedup string) error {
+	if dedup == "" {
+		return nil
+	}
+	_, err := g.w.c.exec(sqlDedupPut, dedup, micros(g.now.Add(g.w.s.opt.DedupFor)))
+	return err
+}
+
+func (g *group) writeEnded() error {
+	now := micros(g.now)
+	for i := range g.endings {
+		e := &g.endings[i]
+		if err := g.remember(e.DedupKey); err != nil {
+			return err
+		}
+		if _, err := g.w.c.exec(sqlEndedPut, e.RequestID, e.Fn, e.Trigger, e.EventID, e.State, micros(e.Enqueued), now,
+			int64(e.Attempt), e.Cause, e.InvocationID, e.Payload); err != nil {
 			return err
 		}
 	}
@@ -89,15 +111,6 @@ func counted(r store.Retry) int64 {
 		return 1
 	}
 	return 0
-}
-
-func (g *group) writeFates() error {
-	for _, f := range g.fates {
-		if _, err := g.w.c.exec(sqlFatePut, f.Trigger, micros(f.At), f.EventID, f.State, f.Reason, f.RequestID); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (g *group) writeLeases() error {

@@ -85,32 +85,3 @@ func testOutcomes(t *testing.T, d Driver) {
 		t.Errorf("after 31 days: %v", left)
 	}
 }
-
-func testFates(t *testing.T, d Driver) {
-	s := open(t, d)
-	ctx := bounded(t)
-	at := storeNow(t, s).Truncate(time.Microsecond).UTC()
-	f := func(trigger, event string, after time.Duration) store.Fate {
-		return store.Fate{Trigger: trigger, EventID: event, State: "queued", Reason: "why", RequestID: "r", At: at.Add(after)}
-	}
-	a, b, c := f("t", "1", 0), f("", "2", time.Second), f("t", "3", 2*time.Second)
-	apply(t, s, store.Batch{Fates: []store.Fate{a, b}})
-	apply(t, s, store.Batch{Fates: []store.Fate{c}})
-	for _, q := range []struct {
-		trigger string
-		limit   int
-		want    []store.Fate
-	}{{"t", 10, []store.Fate{c, a}}, {"", 10, []store.Fate{c, b, a}}, {"t", 1, []store.Fate{c}}, {"x", 10, nil}} {
-		got, err := s.Fates(ctx, q.trigger, q.limit)
-		if diff := cmp.Diff(q.want, got); diff != "" || err != nil {
-			t.Errorf("fates of %q: %v %s", q.trigger, err, diff)
-		}
-	}
-	d.Advance(25 * time.Hour)
-	if err := s.Sweep(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := s.Fates(ctx, "", 10); err != nil || len(got) != 0 {
-		t.Errorf("after a day: %v, %v", got, err)
-	}
-}

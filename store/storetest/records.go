@@ -218,7 +218,8 @@ func testAtomicity(t *testing.T, d Driver) {
 			Enqueue:     []store.Msg{msg("g//g")},
 			Done:        []store.Outcome{{ID: held[0].ID, State: store.StateSucceeded}},
 			Retry:       []store.Retry{{ID: held[1].ID, Counted: true}},
-			Fates:       []store.Fate{{Trigger: "t", EventID: "e", State: "queued"}},
+			Ended:       []store.Ended{{Msg: msg("h//h"), State: store.StateDead}},
+			Fates:       []store.Fate{{Trigger: "t", EventID: "e", State: "queued", Payload: []byte("x")}},
 			Fence:       &lease,
 			Owner:       "w",
 		}
@@ -253,8 +254,8 @@ func testAtomicity(t *testing.T, d Driver) {
 		if diff := cmp.Diff(map[string]store.Depth{"f//f": {Running: 2}}, depths); diff != "" || err != nil {
 			t.Errorf("%s: the queue changed: %v %s", name, err, diff)
 		}
-		if fates, err := s.Fates(ctx, "", 10); err != nil || len(fates) != 0 {
-			t.Errorf("%s: the fate happened: %v", name, err)
+		if es := events(t, s, store.EventFilter{}, 0, 0); len(es) != 0 {
+			t.Errorf("%s: the fate happened: %v", name, names(es))
 		}
 	}
 	apply(t, s, full())

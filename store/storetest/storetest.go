@@ -27,6 +27,7 @@ type Opened interface {
 	store.Queue
 	store.Ledger
 	store.Leases
+	store.Events
 	// Sweep removes what has outlived its time, as the store also does by itself.
 	Sweep(ctx context.Context) error
 }
@@ -64,10 +65,12 @@ func Run(t *testing.T, d Driver) {
 		{"queue bound", testBound},
 		{"claims", testClaims},
 		{"outcomes", testOutcomes},
+		{"events", testEvents},
+		{"events are bounded", testEventBounds},
+		{"ended before it was queued", testEnded},
 		{"invocation ids", testInvocationIDs},
 		{"invocations", testInvocations},
 		{"dead letters", testDeadLetters},
-		{"fates", testFates},
 		{"deduplication", testDedup},
 		{"leases", testLeases},
 		{"contexts and closing", testClosing},

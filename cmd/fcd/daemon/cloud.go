@@ -14,7 +14,11 @@ import (
 	"fcd/logsink/sls"
 	"fcd/logsink/spool"
 	"fcd/triggers"
+	"fcd/triggers/cdn"
+	"fcd/triggers/eventbridge"
+	"fcd/triggers/mnstopic"
 	triggeross "fcd/triggers/oss"
+	"fcd/triggers/tablestore"
 	"fcd/triggers/timer"
 )
 
@@ -107,6 +111,10 @@ func (d *Daemon) openTriggers(context.Context) error {
 	list := append(triggers.StoredKinds(region, account),
 		triggeross.Kind(d.cfg.OSSTriggerOptions(account)),
 		timer.Kind(d.cfg.TimerTriggerOptions()),
+		mnstopic.Kind(region, account),
+		cdn.Kind(account),
+		tablestore.Kind(region, account),
+		eventbridge.Kind(region, account),
 	)
 	var err error
 	if d.kinds, err = triggers.NewKinds(list...); err != nil {

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -70,6 +71,7 @@ type Daemon struct {
 
 	apiServer, ossServer, slsServer, adminServer *server
 
+	loaded atomic.Bool // the catalog has read all records; what it tells of now is new
 	tasks  map[string]*task
 	failed chan error    // what ended a task that should have gone on
 	hurry  chan struct{} // closed by Hurry
@@ -104,7 +106,7 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 		{"log shipping", d.openLogs},
 		{"execution", d.openExecution},
 		{"triggers", d.openTriggers},
-		{"records", func(ctx context.Context) error { return d.catalog.Load(ctx) }},
+		{"records", d.loadRecords},
 		{"object storage", d.openObjectStorage},
 		{"listeners", d.openListeners},
 	} {
@@ -113,6 +115,12 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 		}
 	}
 	return d, nil
+}
+
+func (d *Daemon) loadRecords(ctx context.Context) error {
+	err := d.catalog.Load(ctx)
+	d.loaded.Store(true)
+	return err
 }
 
 // Endpoint is how to reach the daemon, as endpoint.json says.

@@ -15,6 +15,7 @@ import (
 	"fcd/invoker/async"
 	"fcd/invoker/runtimes"
 	"fcd/invoker/sandbox/native"
+	"fcd/store/catalog"
 )
 
 // openExecution opens what runs functions: sandboxes, interpreters, instances, and the dispatcher of the queue.
@@ -35,9 +36,18 @@ func (d *Daemon) openExecution(context.Context) error {
 		return err
 	}
 	d.onClose("invoker", func() error { return d.invoker.Close(cancelled()) })
-	d.catalog.Watch(d.invoker.Changed)
+	d.catalog.Watch(d.functionChanged)
 	d.async, err = async.New(d.asyncOptions())
 	return err
+}
+
+// functionChanged tells the invoker of every record, and of a function that was made while the daemon runs: its first call
+// may be near.
+func (d *Daemon) functionChanged(key string) {
+	d.invoker.Changed(key)
+	if ref, ok := catalog.FunctionOf(key); ok && d.loaded.Load() {
+		d.invoker.Expect(ref)
+	}
 }
 
 // openSandbox opens the driver under a name of its own for the data directory, so that it finds what an earlier life of

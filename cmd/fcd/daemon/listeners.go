@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"fcd/api"
+	"fcd/api/express"
 	"fcd/console"
 	"fcd/fc"
 	localsls "fcd/localcloud/sls"
@@ -21,6 +22,7 @@ func (d *Daemon) openListeners(context.Context) error {
 	if d.apiServer, err = d.listen("api", d.cfg.API.Listen, handler); err != nil {
 		return err
 	}
+	d.apiServer.front = express.New(d.apiServer.http)
 	admin := console.New(console.Options{Gatherer: d.metrics, Checks: d.checks()})
 	if d.adminServer, err = d.listen("admin", d.cfg.Admin.Listen, admin); err != nil {
 		return err
@@ -37,7 +39,7 @@ func (d *Daemon) listen(name, address string, h http.Handler) (*server, error) {
 		return nil, err
 	}
 	s.http.Handler = h
-	d.onClose(name+" listener", func() error { s.http.Close(); s.listener.Close(); return nil })
+	d.onClose(name+" listener", func() error { s.front.Close(); s.listener.Close(); return nil })
 	return s, nil
 }
 

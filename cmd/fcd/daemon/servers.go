@@ -15,6 +15,14 @@ type server struct {
 	name     string
 	listener net.Listener
 	http     *http.Server
+	front    front
+}
+
+// front is what accepts the connections of a server: its http.Server, or what stands before that.
+type front interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+	Close() error
 }
 
 // listen opens a listener at once, so that its port is known before anything is served. any takes a free port.
@@ -30,7 +38,8 @@ func listen(name, address string, anyPort bool, log *zap.Logger) (*server, error
 	if err != nil {
 		return nil, err
 	}
-	return &server{name: name, listener: l, http: newHTTPServer(name, log)}, nil
+	h := newHTTPServer(name, log)
+	return &server{name: name, listener: l, http: h, front: h}, nil
 }
 
 // newHTTPServer bounds what a slow or idle client can hold, but not the time of a long answer: an invocation may run for
@@ -55,7 +64,7 @@ func (s *server) url() string {
 
 // serve answers until stop, and returns once ctx has ended too.
 func (s *server) serve(ctx context.Context) error {
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.front.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	<-ctx.Done()
@@ -68,7 +77,7 @@ func (s *server) stop(ctx context.Context) {
 	if s == nil {
 		return
 	}
-	if s.http.Shutdown(ctx) != nil {
-		s.http.Close()
+	if s.front.Shutdown(ctx) != nil {
+		s.front.Close()
 	}
 }

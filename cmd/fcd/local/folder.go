@@ -61,6 +61,24 @@ func (s *Snapshot) Paths() []string {
 	return paths
 }
 
+// Changed counts the files of the snapshot that an earlier one of the same Folder does not have as they are, and those
+// that it alone has.
+func (s *Snapshot) Changed(earlier *Snapshot) int {
+	had := make(map[string]*file, len(earlier.files))
+	for _, f := range earlier.files {
+		had[f.path] = f
+	}
+	n := 0
+	for _, f := range s.files {
+		old := had[f.path]
+		if old == nil || old != f && (old.sum != f.sum || old.state.mode != f.state.mode) {
+			n++
+		}
+		delete(had, f.path)
+	}
+	return n + len(had)
+}
+
 // leftOut tells what neither is code nor shall start a deployment: version control and what editors leave while they save.
 func leftOut(name string) bool {
 	switch {

@@ -69,6 +69,9 @@ func TestASumTellsOtherCodeFromTheSame(t *testing.T) {
 			if (before.Sum == after.Sum) != tt.same {
 				t.Errorf("same is %v, want %v: %q, %q", before.Sum == after.Sum, tt.same, before.Paths(), after.Paths())
 			}
+			if n := after.Changed(before); (n == 0) != tt.same {
+				t.Errorf("%d files have changed", n)
+			}
 			if fresh := scan(t, local.NewFolder(dir)); fresh.Sum != after.Sum {
 				t.Error("a fresh look gives another sum")
 			}
@@ -95,7 +98,7 @@ func TestASnapshotIsACodePackage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Put(t.Context(), bytes.NewReader(code)); err != nil {
+	if _, err := store.Put(t.Context(), bytes.NewReader(code), ""); err != nil {
 		t.Errorf("the daemon refuses it: %v", err)
 	}
 	r, err := zip.NewReader(bytes.NewReader(code), int64(len(code)))

@@ -28,30 +28,32 @@
   const writeSync = fs.writeSync;
   const existsSync = fs.existsSync;
   const alloc = Buffer.alloc;
+  const allocWritten = Buffer.allocUnsafeSlow; // memory of its own that the caller fills to the last byte
   const bufferFrom = Buffer.from;
   const concat = Buffer.concat;
   const byteLength = Buffer.byteLength;
   const isBuffer = Buffer.isBuffer;
   const stringify = JSON.stringify;
   const parse = JSON.parse;
+  const freeze = Object.freeze;
   const format = util.format;
   const inspect = util.inspect;
   const Clock = Date;
   const nextTick = process.nextTick;
+  const apply = Reflect.apply;
   const immediate = setImmediate;
   const interval = setInterval;
-  const stopInterval = clearInterval;
   const exit = process.exit;
 
   const encode = function (text) { return bufferFrom(text, 'utf8'); };
 
-  // writeAll writes every byte. A child process that shares the pipe may have made it non-blocking: then try again, the
-  // daemon always reads.
-  function writeAll(fd, buf) {
+  // writeAll writes the first length bytes. A child process that shares the pipe may have made it non-blocking: then try
+  // again, the daemon always reads.
+  function writeAll(fd, buf, length) {
     let at = 0;
-    while (at < buf.length) {
+    while (at < length) {
       try {
-        at += writeSync(fd, buf, at, buf.length - at);
+        at += writeSync(fd, buf, at, length - at);
       } catch (err) {
         if (err.code !== 'EAGAIN' && err.code !== 'EINTR') throw err;
       }
@@ -59,9 +61,9 @@
   }
 
   // writeLog is writeAll for the log pipes: a daemon that is gone is no reason for the function to fail.
-  function writeLog(fd, buf) {
+  function writeLog(fd, buf, length) {
     try {
-      writeAll(fd, buf);
+      writeAll(fd, buf, length === undefined ? buf.length : length);
     } catch (err) {
       if (err.code !== 'EPIPE') throw err;
     }
@@ -88,7 +90,7 @@
 
   // take gives the next n bytes as a Buffer of their own.
   function take(n) {
-    const out = alloc(n);
+    const out = allocWritten(n);
     let have = 0;
     while (have < n) {
       if (from < to) {
@@ -106,12 +108,43 @@
     return out;
   }
 
+  // need reads until n bytes, at most what fits, stand in ahead from from on.
+  function need(n) {
+    if (to - from >= n) return;
+    if (ahead.length - from < n) {
+      ahead.copy(ahead, 0, from, to);
+      to -= from;
+      from = 0;
+    }
+    while (to - from < n) to += readSome(ahead, to, ahead.length - to);
+  }
+
+  function uint32(buf, at) {
+    return buf[at] * 0x1000000 + (buf[at + 1] << 16 | buf[at + 2] << 8 | buf[at + 3]);
+  }
+
+  function putUint32(buf, at, n) {
+    buf[at] = n >>> 24;
+    buf[at + 1] = n >>> 16;
+    buf[at + 2] = n >>> 8;
+    buf[at + 3] = n;
+  }
+
   function readFrame() {
-    const prelude = take(9);
-    const headerLength = prelude.readUInt32BE(5);
-    const header = take(headerLength);
-    const body = take(prelude.readUInt32BE(0) - 5 - headerLength);
-    return { type: prelude[4], header: parse(header.toString('utf8')), body: body };
+    need(9);
+    const type = ahead[from + 4];
+    const headerLength = uint32(ahead, from + 5);
+    const bodyLength = uint32(ahead, from) - 5 - headerLength;
+    from += 9;
+    let header;
+    if (headerLength <= ahead.length) {
+      need(headerLength);
+      header = ahead.toString('utf8', from, from + headerLength);
+      from += headerLength;
+    } else {
+      header = take(headerLength).toString('utf8');
+    }
+    return { type: type, header: parse(header), body: take(bodyLength) };
   }
 
   let held = []; // what the event loop has read and readFrame has not taken
@@ -137,17 +170,24 @@
     }
   }
 
+  const joined = alloc(65536 + 1024); // an answer on its way out, header and body in one write
+
   function writeFrame(type, header, body) {
-    const head = encode(stringify(header));
-    const small = body.length <= 65536;
-    const out = alloc(9 + head.length + (small ? body.length : 0));
-    out.writeUInt32BE(5 + head.length + body.length, 0);
+    const head = stringify(header);
+    const headLength = byteLength(head, 'utf8');
+    const small = 9 + headLength + body.length <= joined.length;
+    const out = small ? joined : alloc(9 + headLength);
+    putUint32(out, 0, 5 + headLength + body.length);
     out[4] = type;
-    out.writeUInt32BE(head.length, 5);
-    head.copy(out, 9);
-    if (small) body.copy(out, 9 + head.length);
-    writeAll(FRAMES_OUT, out);
-    if (!small) writeAll(FRAMES_OUT, body);
+    putUint32(out, 5, headLength);
+    out.write(head, 9, headLength, 'utf8');
+    if (small) {
+      body.copy(out, 9 + headLength);
+      writeAll(FRAMES_OUT, out, 9 + headLength + body.length);
+      return;
+    }
+    writeAll(FRAMES_OUT, out, out.length);
+    writeAll(FRAMES_OUT, body, body.length);
   }
 
   // ---- log
@@ -156,13 +196,15 @@
   let bracket = false;
   let level = LEVELS.silly;
   let makeFence = null;
+  const FENCE_REST = 19; // bytes of a fence beside the id
+  const fenceRoom = alloc(128 + FENCE_REST); // an id is at most 128 bytes
 
   // makeFences keeps the token to itself. It touches no function that user code could have replaced.
   function makeFences(hex) {
     const token = [];
     for (let i = 0; i < hex.length; i += 2) token.push(parseInt(hex.substr(i, 2), 16));
-    return function (mark, id) {
-      const buf = alloc(token.length + id.length + 3);
+    return function (mark, id, room) {
+      const buf = room || alloc(id.length + FENCE_REST);
       let n = 1;
       for (let i = 0; i < token.length; i++) buf[n++] = token[i];
       buf[n++] = mark;
@@ -173,9 +215,9 @@
   }
 
   function fence(mark, id) {
-    const buf = makeFence(mark, id);
-    writeLog(1, buf);
-    writeLog(2, buf);
+    const buf = makeFence(mark, id, fenceRoom);
+    writeLog(1, buf, id.length + FENCE_REST);
+    writeLog(2, buf, id.length + FENCE_REST);
   }
 
   // writeOf writes what belongs to a request: where several are in flight, between labels, in one go.
@@ -331,7 +373,6 @@
   let base = null; // the parts of the context that no request changes
   let credentials = null;
   let inFlight = []; // the requests that are not yet answered, in the order they began
-  let holder = null;
   let scope = null; // knows whose code runs; null with one request at a time
   let doomed = false; // after an uncaught error: no further request is wanted
 
@@ -410,7 +451,8 @@
         name: f.name, handler: f.handler, memory: f.memory, timeout: f.timeout,
         initializer: f.initializer || '', initializationTimeout: f.initializationTimeout
       },
-      service: { name: s.name, logProject: s.logProject, logStore: s.logStore, qualifier: s.qualifier, versionId: s.versionId }
+      service: { name: s.name, logProject: s.logProject, logStore: s.logStore, qualifier: s.qualifier, versionId: s.versionId },
+      tracing: { openTracingSpanContext: '', openTracingSpanBaggages: {}, jaegerEndpoint: '' }
     });
     if (h.concurrency > 1) scope = makeScope();
     // Before version 15 Node only warned about a rejection that nobody handles.
@@ -422,8 +464,8 @@
   }
 
   function makeContext(request) {
-    const tracing = request.tracing || {};
-    return Object.freeze({
+    const tracing = request.tracing;
+    return freeze({
       requestId: request.id,
       credentials: credentials,
       function: base.function,
@@ -432,7 +474,7 @@
       accountId: hello.accountId,
       logger: loggers,
       retryCount: request.retryCount || 0,
-      tracing: freezeDeep({
+      tracing: !tracing ? base.tracing : freezeDeep({
         openTracingSpanContext: tracing.openTracingSpanContext || '',
         openTracingSpanBaggages: tracing.openTracingSpanBaggages || {},
         jaegerEndpoint: tracing.jaegerEndpoint || ''
@@ -440,21 +482,33 @@
     });
   }
 
-  // load finds the function that a handler names, as a call that keeps the module as its this.
+  // load finds the function that a handler names and the module that is to be its this. A module that has been loaded is
+  // taken from Node's own table, as require would.
   function load(handler) {
+    const place = places[handler] || (places[handler] = placeOf(handler));
+    const loaded = Module._cache[place.path];
+    let exported;
+    if (loaded !== undefined && loaded.loaded) {
+      exported = loaded.exports;
+    } else {
+      if (!existsSync(place.path)) throw new LoadError("Cannot find module '" + place.path + "'", 'ImportModuleError');
+      exported = require(place.path);
+    }
+    if (exported === null || exported === undefined || typeof exported[place.name] !== 'function') {
+      throw new LoadError("Handler '" + place.name + "' missing on module '" + place.file + "'", 'HandlerNotFound');
+    }
+    return { self: exported, fn: exported[place.name] };
+  }
+
+  const places = Object.create(null); // by handler: at most one for each hook
+
+  function placeOf(handler) {
     const dot = handler.lastIndexOf('.');
     if (dot <= 0 || dot === handler.length - 1) {
       throw new LoadError("Invalid handler '" + handler + "'", 'HandlerNotFound');
     }
     const file = handler.slice(0, dot);
-    const name = handler.slice(dot + 1);
-    const path = hello.codeDir + '/' + file + '.js';
-    if (!existsSync(path)) throw new LoadError("Cannot find module '" + path + "'", 'ImportModuleError');
-    const exported = require(path);
-    if (exported === null || exported === undefined || typeof exported[name] !== 'function') {
-      throw new LoadError("Handler '" + name + "' missing on module '" + file + "'", 'HandlerNotFound');
-    }
-    return exported[name].bind(exported);
+    return { file: file, name: handler.slice(dot + 1), path: hello.codeDir + '/' + file + '.js' };
   }
 
   function answer(request, type, header, body) {
@@ -472,7 +526,6 @@
       writeFrame(type, header, body);
       return;
     }
-    stopInterval(holder);
     writeFrame(type, header, body); // the answer is waited for, the end fences are not
     fence(69, request.id); // E
     immediate(next);
@@ -535,9 +588,9 @@
   }
 
   function run(request, handler, args) {
-    let fn;
+    let user;
     try {
-      fn = load(handler);
+      user = load(handler);
     } catch (err) {
       if (err instanceof LoadError) return failLoad(err, request);
       if (err instanceof SyntaxError) return fail(err, 'UserCodeSyntaxError', request);
@@ -545,7 +598,8 @@
     }
     const done = settler(request);
     try {
-      watchPromise(request, fn.apply(null, args.concat([done])), done);
+      args.push(done);
+      watchPromise(request, apply(user.fn, user.self, args), done);
     } catch (err) {
       fail(err, undefined, request);
     }
@@ -560,8 +614,6 @@
       return;
     }
     fence(83, request.id); // S
-    // An empty event loop must not end the process while the handler owes an answer.
-    holder = interval(function () {}, 0x7fffffff);
     start(request, frame);
   }
 
@@ -616,6 +668,7 @@
   process.on('uncaughtException', function (err) { fail(err); });
   process.on('SIGTERM', function () { exit(143); });
   installStreams();
+  interval(function () {}, 0x7fffffff); // an empty event loop must not end the process while a handler owes an answer
   writeFrame(T.READY, { v: 1, pid: process.pid, version: process.version.slice(1) }, alloc(0));
   immediate(next);
 })();

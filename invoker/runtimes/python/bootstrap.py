@@ -29,6 +29,8 @@ MAX_ERROR_LOG = 262144
 MAX_REST = 32768
 TRUNCATED = '... Truncated by FunctionCompute'
 THIS_FILE = os.path.abspath(__file__)
+PRELUDE = struct.Struct('>IBI')  # of a frame: total, type, length of the header
+decode_header, encode_header = json.JSONDecoder().decode, json.JSONEncoder().encode
 
 os_read, os_write, os_exit, os_getpid = os.read, os.write, os._exit, os.getpid
 PID = os.getpid()
@@ -56,8 +58,15 @@ def retry(call, *args):
 
 
 def write_all(fd, data):
-    view = memoryview(data)
     at = 0
+    if not PY2:
+        try:
+            at = os_write(fd, data)  # nearly always the whole of it
+        except BlockingIOError:  # noqa: F821
+            pass
+        if at == len(data):
+            return
+    view = memoryview(data)
     while at < len(view):
         try:
             at += retry(os_write, fd, view[at:at + (1 << 20)])
@@ -74,23 +83,28 @@ class Frames(object):
     def __init__(self):
         self.ahead = b''
 
-    def take(self, n):
-        if len(self.ahead) < n:
-            parts, have = [self.ahead], len(self.ahead)
-            while have < n:
-                part = retry(os_read, FRAMES_IN, min(max(n - have, 1 << 16), 1 << 20))
-                if not part:  # the daemon closed the pipe: this life is over
-                    leave(0)
-                parts.append(part)
-                have += len(part)
-            self.ahead = b''.join(parts)
-        out, self.ahead = self.ahead[:n], self.ahead[n:]
-        return out
+    def need(self, n):
+        """Reads until n bytes are there."""
+        parts, have = [self.ahead], len(self.ahead)
+        while have < n:
+            part = retry(os_read, FRAMES_IN, min(max(n - have, 1 << 16), 1 << 20))
+            if not part:  # the daemon closed the pipe: this life is over
+                leave(0)
+            parts.append(part)
+            have += len(part)
+        self.ahead = b''.join(parts)
 
     def read(self):
-        total, kind, header_length = struct.unpack('>IBI', self.take(9))
-        header = native(json.loads(self.take(header_length).decode('utf-8')))
-        return kind, header, self.take(total - 5 - header_length)
+        if len(self.ahead) < 9:
+            self.need(9)
+        total, kind, header_length = PRELUDE.unpack_from(self.ahead)
+        end = 4 + total
+        if len(self.ahead) < end:
+            self.need(end)
+        ahead, body_at = self.ahead, 9 + header_length
+        self.ahead = ahead[end:]
+        header = native(decode_header(ahead[9:body_at].decode('utf-8')))
+        return kind, header, ahead[body_at:end]
 
 
 def native(x):
@@ -105,9 +119,8 @@ def native(x):
 
 
 def write_frame(kind, header, body):
-    head = json.dumps(header).encode('utf-8')
-    prelude = struct.pack('>IBI', 5 + len(head) + len(body), kind, len(head))
-    write_all(FRAMES_OUT, prelude + head + body)
+    head = encode_header(header).encode('utf-8')
+    write_all(FRAMES_OUT, PRELUDE.pack(5 + len(head) + len(body), kind, len(head)) + head + body)
 
 
 def close_on_exec(fd):
@@ -153,8 +166,12 @@ class Log(object):
         return open(fd, 'w', buffering=1, encoding='utf-8', errors=errors, closefd=False)
 
     def flush(self):
-        for stream in (self.out, self.err, sys.stdout, sys.stderr):
-            flush(stream)
+        flush(self.out)
+        flush(self.err)
+        if sys.stdout is not self.out:
+            flush(sys.stdout)
+        if sys.stderr is not self.err:
+            flush(sys.stderr)
 
     def share(self, label):
         """Several requests write in turn from now on."""
@@ -450,7 +467,7 @@ def import_file(dotted, path):
 
 
 def load(code_dir, handler):
-    """The function that a handler names. Raises LoadError."""
+    """The module that a handler names and the name of its function there. Raises LoadError."""
     name, dot, attribute = handler.rpartition('.')
     if not name or not attribute:
         raise LoadError("Invalid handler '%s'" % handler)
@@ -461,9 +478,13 @@ def load(code_dir, handler):
     except BaseException as err:
         kind, _, tb = sys.exc_info()
         raise load_error(name, kind, err, tb)
+    return module, attribute
+
+
+def function_of(handler, module, attribute):
     function = getattr(module, attribute, None)
     if not callable(function):
-        raise LoadError("Handler '%s' missing on module '%s'" % (attribute, name))
+        raise LoadError("Handler '%s' missing on module '%s'" % (attribute, handler.rpartition('.')[0]))
     return function
 
 
@@ -492,6 +513,7 @@ class Function(object):
             log.share(label)
         self.answering = threading.Lock()
         self.loading = threading.RLock()
+        self.modules = {}  # by handler: the module that was loaded for it, the function's name there
         log.bracket = hello.get('logStyle') == 'bracket'
         os.environ.update(hello.get('env') or {})
         self.set_credentials(hello.get('credentials') or {})
@@ -518,8 +540,8 @@ class Function(object):
             os.environ[old] = value
 
     def context(self, request):
-        t = request.get('tracing') or {}
-        tracing = Record(
+        t = request.get('tracing')
+        tracing = Record(span_context='', span_baggages={}, jaeger_endpoint='') if not t else Record(
             span_context=t.get('openTracingSpanContext') or '',
             span_baggages=t.get('openTracingSpanBaggages') or {},
             jaeger_endpoint=t.get('jaegerEndpoint') or '')
@@ -584,8 +606,12 @@ class Function(object):
         return b''
 
     def load(self, handler):
-        with self.loading:
-            return load(self.code_dir, handler)
+        """The function that a handler names. Its module is looked for once, unless the function has taken it away."""
+        found = self.modules.get(handler)
+        if found is None or sys.modules.get(found[0].__name__) is not found[0]:
+            with self.loading:
+                found = self.modules[handler] = load(self.code_dir, handler)
+        return function_of(handler, *found)
 
 
 def result_bytes(x):

@@ -18,6 +18,7 @@ import (
 )
 
 const (
+	swapV2    = "memory.swap.max"
 	cpuPeriod = 100 * time.Millisecond
 	megabyte  = 1 << 20
 )
@@ -150,7 +151,7 @@ func (g *cgroup) has(controller string) bool {
 // verify compares the limit files with what was asked for.
 func (g *cgroup) verify(memory, quota, pids int64) error {
 	check := func(controller, v1, v2 string, want int64) error {
-		if want <= 0 || !g.has(controller) {
+		if want < 0 || !g.has(controller) {
 			return nil
 		}
 		path := filepath.Join(g.v1[controller], v1)
@@ -158,6 +159,9 @@ func (g *cgroup) verify(memory, quota, pids int64) error {
 			path = filepath.Join(g.unified, v2)
 		}
 		data, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) && v2 == swapV2 {
+			return nil // a kernel that does not account for swap; where it has some, Probe says so
+		}
 		if err != nil {
 			return fmt.Errorf("read back a cgroup limit: %w", err)
 		}
@@ -167,10 +171,21 @@ func (g *cgroup) verify(memory, quota, pids int64) error {
 		}
 		return nil
 	}
+	set := func(limit int64) int64 { // 0 is no limit, and nothing to compare
+		if limit == 0 {
+			return -1
+		}
+		return limit
+	}
+	swap := set(memory) // v1 counts it together with memory
+	if g.tree.v2 && memory > 0 {
+		swap = 0
+	}
 	return errors.Join(
-		check("memory", "memory.limit_in_bytes", "memory.max", memory),
-		check("cpu", "cpu.cfs_quota_us", "cpu.max", quota),
-		check("pids", "pids.max", "pids.max", pids))
+		check("memory", "memory.limit_in_bytes", "memory.max", set(memory)),
+		check("memory", "memory.memsw.limit_in_bytes", swapV2, swap),
+		check("cpu", "cpu.cfs_quota_us", "cpu.max", set(quota)),
+		check("pids", "pids.max", "pids.max", set(pids)))
 }
 
 // kill sends SIGKILL to every process of the cgroup at once, where the kernel can.

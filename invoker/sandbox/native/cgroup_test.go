@@ -145,7 +145,22 @@ func TestVersion2IsToldTheLimitsAndReadBack(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "memory.max"), []byte("max\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := g.verify(128*megabyte, 0, 64); err == nil || !strings.Contains(err.Error(), "did not take") {
+	if err := g.verify(128*megabyte, 0, 64); err == nil || !strings.Contains(err.Error(), "memory.max holds max") {
 		t.Errorf("error %v", err)
+	}
+	// So is memory that may be swapped out, while a kernel without swap has nothing to tell.
+	for name, data := range map[string]string{"memory.max": "134217728\n", "memory.swap.max": "max\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := g.verify(128*megabyte, 0, 64); err == nil || !strings.Contains(err.Error(), "memory.swap.max holds max instead of 0") {
+		t.Errorf("error %v", err)
+	}
+	if err := os.Remove(filepath.Join(dir, "memory.swap.max")); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.verify(128*megabyte, 0, 64); err != nil {
+		t.Errorf("without swap: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/layout"
 )
 
 // Claim shows codeDir at /code of a generic instance, read-only, and sets its limits. An instance is claimed once; after
@@ -46,7 +47,7 @@ func (i *Instance) showCode(codeDir string) error {
 		return fmt.Errorf("open_tree: %w", err)
 	}
 	defer unix.Close(tree)
-	attr := &unix.MountAttr{Attr_set: attrSystem}
+	attr := &unix.MountAttr{Attr_set: layout.System}
 	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr); err != nil {
 		return fmt.Errorf("mount_setattr: %w", err)
 	}

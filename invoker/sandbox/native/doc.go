@@ -5,7 +5,7 @@
 // An instance is a process tree whose pid 1 is the function's interpreter. It sees a root file system of its own: the
 // host's /usr (or that of the runtime's root directory) read-only, a handful of files in /etc, its code at /code and the
 // bootstrap at /var/fc/bootstrap, both read-only, a private /tmp and /dev/shm, its own /proc, and a network namespace
-// with nothing but lo. It runs under a user id of its own, without capabilities, behind an allow-list of system calls,
+// with lo and, by sandbox.NetNAT, the internet. It runs under a user id of its own, without capabilities, behind an allow-list of system calls,
 // in a cgroup that bounds memory, processor share and process count.
 //
 // How a start goes:
@@ -28,6 +28,6 @@
 // Where no cgroup can be written (most often: an ordinary user outside a delegated subtree), limits are weak: resource
 // limits plus a watch over the resident memory of each tree. Probe says so in Caps.
 //
-// The package does not do networking beyond lo, and it is no boundary against exploits of the kernel, which the
-// instances share with the host.
+// Package nat leads those instances to the internet that are to have it. None of this is a boundary against exploits of
+// the kernel, which the instances share with the host.
 package native

@@ -16,6 +16,8 @@ import (
 	"go.uber.org/zap"
 
 	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/nat"
+	"fcd/invoker/sandbox/uids"
 )
 
 // Options configure a Driver. The zero value works.
@@ -36,6 +38,12 @@ type Options struct {
 	OpenFiles int
 	// TmpMB is the size of /tmp when the Spec does not say. Default 512.
 	TmpMB int
+	// NAT is how instances with sandbox.NetNAT reach the internet; its ID is the driver's own. nil: they cannot be started.
+	NAT *nat.Options
+	// NATRequired makes New fail where NAT does not work; otherwise it warns and Probe says why.
+	NATRequired bool
+	// HostNetwork allows sandbox.NetHost, to an ordinary user only: nothing of the host's network is closed then.
+	HostNetwork bool
 	// NoCgroups leaves cgroups alone even where they could be used; limits are weak then. Meant for tests.
 	NoCgroups bool
 
@@ -64,10 +72,12 @@ type Driver struct {
 	log     *zap.Logger
 	seccomp []byte
 	cgroups *cgroupTree
-	nested  bool      // each instance gets a user namespace: we are not root, or root of too few ids
-	uids    *uidRange // nil when nested
-	starter *starter  // nil unless limits are weak
-	watch   *watch    // nil unless limits are weak
+	nested  bool        // each instance gets a user namespace: we are not root, or root of too few ids
+	uids    *uids.Range // nil when nested
+	router  *nat.Router // nil without NAT, for the reason noNAT
+	noNAT   string
+	starter *starter // nil unless limits are weak
+	watch   *watch   // nil unless limits are weak
 	metrics metrics
 
 	closing  chan struct{}  // closed by Close: starts under way give up
@@ -99,11 +109,17 @@ func New(opts Options) (*Driver, error) {
 	if err := d.openCgroups(); err != nil {
 		return nil, err
 	}
+	if err := d.openNetwork(); err != nil {
+		d.cgroups.remove()
+		return nil, err
+	}
 	d.metrics = newMetrics(opts.Registerer)
 	if !d.cgroups.usable() {
 		d.starter, d.watch = newStarter(), newWatch()
 		d.log.Warn("no writable cgroups: memory limits are weak, processor limits absent",
 			zap.String("reason", cmp.Or(d.cgroups.missing["memory"], d.cgroups.missing["pids"])))
+	} else if reason := d.cgroups.missing["cpu"]; reason != "" {
+		d.log.Warn("the processor is not shared out", zap.String("reason", reason))
 	}
 	return d, nil
 }
@@ -139,7 +155,7 @@ func (d *Driver) identify() error {
 	if err := needCapabilities(); err != nil {
 		return err
 	}
-	ids, err := newUIDRange(d.opts.UIDFirst, d.opts.UIDLast, hash(d.opts.ID))
+	ids, err := uids.New(d.opts.UIDFirst, d.opts.UIDLast, hash(d.opts.ID))
 	if err != nil {
 		return err
 	}
@@ -218,6 +234,9 @@ func (d *Driver) Close() error {
 		d.watch.close()
 	}
 	d.cgroups.remove()
+	if d.router != nil {
+		errs = append(errs, d.router.Close())
+	}
 	return errors.Join(errs...)
 }
 
@@ -249,10 +268,6 @@ func (d *Driver) fillSpec(spec *sandbox.Spec) error {
 		return fmt.Errorf("instance id %q does not match %s", spec.ID, idPattern)
 	case len(spec.Path) == 0 || spec.Path[0] != '/':
 		return fmt.Errorf("instance %s: program %q is not an absolute path", spec.ID, spec.Path)
-	case spec.Network == sandbox.NetNAT || spec.Network == sandbox.NetHost:
-		return fmt.Errorf("instance %s: network %q: %w: %s", spec.ID, spec.Network, sandbox.ErrNotSupported, reasonNAT)
-	case spec.Network != sandbox.NetNone && spec.Network != "":
-		return fmt.Errorf("instance %s: unknown network mode %q", spec.ID, spec.Network)
 	case spec.TmpMB < 0:
 		return fmt.Errorf("instance %s: size of /tmp %d MB is negative", spec.ID, spec.TmpMB)
 	}
@@ -261,6 +276,9 @@ func (d *Driver) fillSpec(spec *sandbox.Spec) error {
 	}
 	if len(spec.Args) == 0 {
 		spec.Args = []string{spec.Path}
+	}
+	if err := d.checkNetwork(spec); err != nil {
+		return fmt.Errorf("instance %s: %w", spec.ID, err)
 	}
 	return d.fillLimits(spec.ID, &spec.Limits)
 }
@@ -286,7 +304,7 @@ func (d *Driver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Instance
 		return nil, err
 	}
 	began := d.metrics.begin()
-	i := &Instance{driver: d, id: spec.ID, generic: spec.CodeDir == "", ended: make(chan struct{}), killed: make(chan struct{})}
+	i := &Instance{driver: d, id: spec.ID, generic: spec.CodeDir == "", onHost: spec.Network == sandbox.NetHost, ended: make(chan struct{}), killed: make(chan struct{})}
 	if err := d.add(i); err != nil {
 		return nil, err
 	}

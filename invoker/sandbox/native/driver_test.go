@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/nat"
 	"fcd/invoker/sandbox/native/internal/inside"
 )
 
@@ -35,7 +36,7 @@ while True: time.sleep(1)`
 }
 
 // startSleeper starts one and returns when its family is complete.
-func startSleeper(d *Driver, id string) (sandbox.Instance, error) {
+func startSleeper(d *Driver, id string, network ...sandbox.NetMode) (sandbox.Instance, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -43,6 +44,9 @@ func startSleeper(d *Driver, id string) (sandbox.Instance, error) {
 	defer r.Close()
 	spec := sleeper(id)
 	spec.Stdout = w
+	for _, n := range network {
+		spec.Network = n
+	}
 	i, err := d.Start(context.Background(), spec)
 	w.Close()
 	if err != nil {
@@ -76,19 +80,23 @@ func eventually(t *testing.T, what string, so func() bool) {
 	}
 }
 
-// lifeEnv makes TestAnEarlierLife a daemon that waits to be killed: "ID" or "ID weak".
+// lifeEnv makes TestAnEarlierLife a daemon that waits to be killed: "ID", then maybe "nat" and "weak".
 const lifeEnv = "FCD_TEST_LIFE"
 
 func TestAnEarlierLife(t *testing.T) {
-	id, weak, _ := strings.Cut(os.Getenv(lifeEnv), " ")
+	id, how, _ := strings.Cut(os.Getenv(lifeEnv), " ")
 	if id == "" {
 		return
 	}
-	d, err := New(Options{ID: id, NoCgroups: weak != ""})
+	o, network := Options{ID: id, NoCgroups: strings.Contains(how, "weak")}, sandbox.NetNone
+	if strings.Contains(how, "nat") {
+		o.NAT, network = &nat.Options{}, sandbox.NetNAT
+	}
+	d, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := startSleeper(d, id); err != nil {
+	if _, err := startSleeper(d, id, network); err != nil {
 		t.Fatal(err)
 	}
 	os.Stdout.WriteString("ready\n")
@@ -205,28 +213,6 @@ func TestOptionsAreChecked(t *testing.T) {
 			d.Close()
 			t.Errorf("%s was taken", name)
 		}
-	}
-}
-
-func TestUserIDsAreNotSharedAndNotLost(t *testing.T) {
-	r, err := newUIDRange(1000, 1002, 7)
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := map[int]bool{}
-	for range 3 {
-		uid, err := r.take()
-		if err != nil || uid < 1000 || uid > 1002 || seen[uid] {
-			t.Fatalf("uid %d, %v", uid, err)
-		}
-		seen[uid] = true
-	}
-	if _, err := r.take(); !errors.Is(err, errNoUID) {
-		t.Errorf("error %v", err)
-	}
-	r.give(1001)
-	if uid, err := r.take(); uid != 1001 || err != nil {
-		t.Errorf("uid %d, %v", uid, err)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/nat"
 )
 
 // Instance is one sandbox. It implements sandbox.Instance, Listener, Dialer, Freezer and Limiter; all methods may be
@@ -23,11 +24,13 @@ type Instance struct {
 	id      string
 	generic bool
 	uid     int
+	onHost  bool    // on the host's network
 	ownUID  bool    // uid comes from the driver's range
 	cgroup  *cgroup // nil where limits are weak
 
 	proc     *os.Process // set by fork; nil if that never happened
 	mnt, net *os.File    // namespaces of pid 1
+	link     *nat.Link   // to the outside; nil without NAT
 	oom      atomic.Bool // the memory limit was hit
 	peak     atomic.Int64
 
@@ -135,11 +138,14 @@ func (i *Instance) release() error {
 	if i.cgroup != nil {
 		err = i.cgroup.destroy()
 	}
+	if i.link != nil {
+		err = errors.Join(err, i.link.Close())
+	}
 	if i.driver.watch != nil {
 		i.driver.watch.remove(i)
 	}
 	if i.ownUID && err == nil {
-		i.driver.uids.give(i.uid)
+		i.driver.uids.Give(i.uid)
 	}
 	if err != nil {
 		return fmt.Errorf("give back instance %s: %w", i.id, err)

@@ -10,15 +10,84 @@ import (
 	"syscall"
 	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
+
+	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/nat"
 )
 
-// reasonNAT is why Caps.NetNAT is false.
-const reasonNAT = "this build gives functions no network but lo"
+// openNetwork prepares what networked instances share.
+func (d *Driver) openNetwork() error {
+	d.noNAT = "the network is switched off by configuration"
+	switch {
+	case d.opts.HostNetwork && !d.nested:
+		return errors.New("network mode host is for ordinary users: as root, the mode nat closes what host cannot")
+	case d.opts.HostNetwork:
+		d.log.Warn("functions of services with internetAccess run on the host's network: its loopback, its neighbours " +
+			"and metadata services are open to them")
+	case d.opts.NAT != nil:
+		return d.openNAT()
+	}
+	return nil
+}
+
+func (d *Driver) openNAT() (err error) {
+	o := *d.opts.NAT
+	o.ID = d.opts.ID
+	if d.router, err = nat.Open(o); err == nil {
+		return nil
+	}
+	d.router, d.noNAT = nil, err.Error()
+	if d.opts.NATRequired {
+		return fmt.Errorf("network mode nat: %w", err)
+	}
+	d.log.Warn("functions of services with internetAccess have no network", zap.Error(err))
+	return nil
+}
+
+// checkNetwork refuses what is not offered.
+func (d *Driver) checkNetwork(spec *sandbox.Spec) error {
+	refuse := func(reason string) error {
+		return fmt.Errorf("network %q: %w: %s", spec.Network, sandbox.ErrNotSupported, reason)
+	}
+	switch spec.Network {
+	case "":
+		spec.Network = sandbox.NetNone
+	case sandbox.NetNone:
+	case sandbox.NetNAT:
+		if d.router == nil {
+			return refuse(d.noNAT)
+		}
+	case sandbox.NetHost:
+		if !d.opts.HostNetwork {
+			return refuse("it is for ordinary users, by configuration only")
+		}
+	default:
+		return fmt.Errorf("unknown network mode %q", spec.Network)
+	}
+	return nil
+}
+
+// connect leads the instance's network to the outside, while its init is busy with the rest.
+func (i *Instance) connect(spec sandbox.Spec) <-chan error {
+	done := make(chan error, 1)
+	if spec.Network != sandbox.NetNAT {
+		done <- nil
+		return done
+	}
+	go func() {
+		link, err := i.driver.router.Connect(int(i.net.Fd()))
+		i.link = link // seen by whoever reads the channel
+		done <- err
+	}()
+	return done
+}
 
 // Listen opens a TCP listener inside the instance's network namespace, for example on 127.100.0.1:80: every address of
 // 127.0.0.0/8 is at lo. network is tcp, tcp4 or tcp6; address is numeric, port 0 lets the kernel choose. The listener
-// holds the namespace until it is closed, which is the caller's task.
+// holds the namespace until it is closed, which is the caller's task. On the host's network every instance shares the
+// host's loopback: the same address can be listened on for each, and the kernel chooses one of them for a connection.
 func (i *Instance) Listen(network, address string) (net.Listener, error) {
 	addr, err := parseAddress(network, address)
 	if err != nil {
@@ -27,6 +96,11 @@ func (i *Instance) Listen(network, address string) (net.Listener, error) {
 	f, err := i.socket(addr, func(fd int) error {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 			return err
+		}
+		if i.onHost {
+			if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+				return err
+			}
 		}
 		if err := unix.Bind(fd, sockaddr(addr)); err != nil {
 			return err
@@ -76,8 +150,10 @@ func (i *Instance) socket(addr netip.AddrPort, prepare func(fd int) error) (*os.
 	}
 	var f *os.File
 	err := onThread(func() error {
-		if err := unix.Setns(int(i.net.Fd()), unix.CLONE_NEWNET); err != nil {
-			return fmt.Errorf("enter the network namespace: %w", err)
+		if !i.onHost { // where we are already
+			if err := unix.Setns(int(i.net.Fd()), unix.CLONE_NEWNET); err != nil {
+				return fmt.Errorf("enter the network namespace: %w", err)
+			}
 		}
 		fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 		if err != nil {

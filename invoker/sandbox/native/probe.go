@@ -27,7 +27,10 @@ var errNoClaim = errors.New("a claimed instance does not see its code read-only"
 // Probe starts a real instance, claims it and looks at the result from outside. The error tells an operator what stands
 // in the way of running at all; Caps.Missing what is there only in part.
 func (d *Driver) Probe() (sandbox.Caps, error) {
-	caps := sandbox.Caps{NetNone: true, Rootless: d.nested, Missing: map[string]string{"NetNAT": reasonNAT}}
+	caps := sandbox.Caps{NetNone: true, NetNAT: d.router != nil, Rootless: d.nested, Missing: map[string]string{}}
+	if !caps.NetNAT {
+		caps.Missing["NetNAT"] = d.noNAT
+	}
 	d.probeLimits(&caps)
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
@@ -57,11 +60,21 @@ func (d *Driver) probeLimits(caps *sandbox.Caps) {
 		}
 	}
 	set(&caps.HardMemory, "HardMemory", "memory")
+	if usable && d.cgroups.noSwapAccount && swapOn() {
+		caps.Missing["NoSwap"] = "the kernel does not account for swap: memory beyond the limit may be swapped out " +
+			"(boot it with swapaccount=1, or without swap)"
+	}
 	set(&caps.HardCPU, "HardCPU", "cpu")
 	set(&caps.Pids, "Pids", "pids")
 	if caps.Freeze = usable && (d.cgroups.unified != "" || d.cgroups.v1["freezer"] != ""); !caps.Freeze {
 		caps.Missing["Freeze"] = d.whyWeak("freezer")
 	}
+}
+
+// swapOn tells whether the host has any swap.
+func swapOn() bool {
+	data, err := os.ReadFile("/proc/swaps")
+	return err == nil && strings.Count(strings.TrimSpace(string(data)), "\n") > 0 // behind the heading
 }
 
 // whyWeak finds the reason of a controller that is itself fine but useless without another.

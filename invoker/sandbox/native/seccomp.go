@@ -1,23 +1,16 @@
 package native
 
 import (
-	_ "embed"
 	"encoding/binary"
 	"fmt"
-	"strings"
 
 	seccomp "github.com/elastic/go-seccomp-bpf"
 	"github.com/elastic/go-seccomp-bpf/arch"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"fcd/invoker/sandbox/syscalls"
 )
-
-//go:embed allowed_syscalls.txt
-var allowedSyscalls string
-
-// newNamespaces are the clone flags that would give a process namespaces of its own, and with them capabilities.
-const newNamespaces = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC |
-	unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
 
 // Where struct seccomp_data holds what the filter asks for. Only the low words of arguments are looked at: the kernel
 // itself takes all four arguments asked for here as 32-bit values.
@@ -63,10 +56,9 @@ func seccompProgram() ([]byte, error) {
 
 // knownNames returns the names of the allow-list that this architecture has, and the highest number among them.
 func knownNames(info *arch.Info) (names []string, newest uint32) {
-	for line := range strings.Lines(allowedSyscalls) {
-		name := strings.TrimSpace(line)
+	for _, name := range syscalls.Names() {
 		number, ok := info.SyscallNames[name]
-		if !ok || strings.HasPrefix(name, "#") {
+		if !ok {
 			continue
 		}
 		names = append(names, name)
@@ -94,13 +86,12 @@ func argumentRules(info *arch.Info, newest uint32) []bpf.Instruction {
 
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: number("clone"), SkipTrue: 4},
 		bpf.LoadAbsolute{Off: offArg0, Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: newNamespaces, SkipFalse: 1},
+		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: syscalls.NewNamespaces, SkipFalse: 1},
 		bpf.RetConstant{Val: eperm},
 		bpf.RetConstant{Val: allow},
 	}
-	rules = append(rules, oneOf(number("socket"), unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK)...)
-	// Linux, 32-bit uname, fixed addresses, both, and the question for the present value.
-	return append(rules, oneOf(number("personality"), 0x0, 0x8, 0x20000, 0x20008, 0xffffffff)...)
+	rules = append(rules, oneOf(number("socket"), syscalls.SocketFamilies()...)...)
+	return append(rules, oneOf(number("personality"), syscalls.Personalities()...)...)
 }
 
 // oneOf allows a system call when its first argument is one of the values and refuses it otherwise. The accumulator

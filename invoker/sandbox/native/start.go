@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/layout"
 	"fcd/invoker/sandbox/native/internal/inside"
 )
 
@@ -30,7 +31,7 @@ func (i *Instance) start(ctx context.Context, spec sandbox.Spec) error {
 	var err error
 	i.uid = nestedUID
 	if !d.nested {
-		if i.uid, err = d.uids.take(); err != nil {
+		if i.uid, err = d.uids.Take(); err != nil {
 			return err
 		}
 		i.ownUID = true
@@ -54,19 +55,26 @@ func (i *Instance) start(ctx context.Context, spec sandbox.Spec) error {
 	if err != nil {
 		return err
 	}
-	return i.handshake(ctx, ours, plan)
+	connected := i.connect(spec)
+	err = i.handshake(ctx, ours, plan)
+	return errors.Join(err, <-connected)
 }
 
 // plan writes down what the init does.
 func (d *Driver) plan(spec sandbox.Spec, uid int) (*inside.Plan, error) {
-	steps, err := layout(spec, uid)
+	steps, err := layout.New(spec, uid)
 	if err != nil {
 		return nil, err
+	}
+	if spec.Network == sandbox.NetNAT {
+		steps.File("etc/resolv.conf", d.router.ResolvConf())
+	} else if spec.Network == sandbox.NetHost {
+		steps.Bind("etc/resolv.conf", "/etc/resolv.conf", layout.System)
 	}
 	return &inside.Plan{
 		Path: spec.Path, Args: spec.Args, Env: spec.Env, Hostname: "fc",
 		Steps: steps, Rlimits: d.rlimits(spec.Limits), UID: uid, GID: uid,
-		KeepGroups: d.nested, DieWithParent: d.starter != nil, Seccomp: d.seccomp,
+		SharesNetwork: spec.Network == sandbox.NetHost, KeepGroups: d.nested, DieWithParent: d.starter != nil, Seccomp: d.seccomp,
 	}, nil
 }
 
@@ -160,6 +168,9 @@ func (i *Instance) sysProcAttr() *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWNET,
 		Setsid:     true,
+	}
+	if i.onHost {
+		a.Cloneflags &^= unix.CLONE_NEWNET
 	}
 	if i.cgroup != nil && i.cgroup.birth != nil {
 		a.UseCgroupFD, a.CgroupFD = true, int(i.cgroup.birth.Fd())

@@ -30,8 +30,11 @@ func leftovers(sd sandbox.Driver) []string {
 		dirs, _ := filepath.Glob(filepath.Join(parent, instancePrefix+"*")) // the pattern is well-formed
 		left = append(left, dirs...)
 	}
-	if d.uids != nil && d.uids.inUse() > 0 {
-		left = append(left, fmt.Sprint(d.uids.inUse(), " user ids"))
+	if d.uids != nil && d.uids.InUse() > 0 {
+		left = append(left, fmt.Sprint(d.uids.InUse(), " user ids"))
+	}
+	if d.router != nil {
+		left = append(left, d.router.Leftovers()...)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -81,12 +82,22 @@ type box struct {
 	copied chan struct{} // closed when the output has ended; output may be read then
 
 	printed atomic.Bool // some output has come
+	mu      sync.Mutex  // guards output until copied is closed
 }
 
 // Write takes the program's output.
 func (b *box) Write(p []byte) (int, error) {
 	b.printed.Store(true)
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	return b.output.Write(p)
+}
+
+// sofar is the output until now.
+func (b *box) sofar() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.output.String()
 }
 
 // run is a subtest that leaves nothing behind.

@@ -40,7 +40,7 @@ func run() error {
 	}{
 		{"unshare the cgroup namespace", func(*Plan) error { return syscall.Unshare(cloneNewCgroup) }},
 		{"build the root", buildRoot},
-		{"bring up lo", func(*Plan) error { return loopbackUp() }},
+		{"bring up lo", loopbackUp},
 		{"set the host name", func(p *Plan) error { return syscall.Sethostname([]byte(p.Hostname)) }},
 		{"drop privileges", drop},
 	} {

@@ -11,6 +11,8 @@
 // after Ready alone means that the interpreter runs.
 package inside
 
+import "fcd/invoker/sandbox/step"
+
 // ProgramName is argv[0] of an init.
 const ProgramName = "fcd-init"
 
@@ -23,31 +25,6 @@ const Ready = 0x01
 // ExecFailed begins what the init says when all was in place but the program could not be executed.
 const ExecFailed = "execute "
 
-// Op is what a Step does.
-type Op string
-
-const (
-	OpDir    Op = "dir"    // make directory Target (and its parents) with Mode
-	OpFile   Op = "file"   // write file Target with Data and Mode
-	OpLink   Op = "link"   // make symbolic link Target holding Source
-	OpBind   Op = "bind"   // show Source of the host at Target, with Attr; the target is made
-	OpRebind Op = "rebind" // bind Target of the new root onto itself, with Attr; skipped when absent
-	OpMask   Op = "mask"   // put the host's Source over Target; skipped when Target is absent
-	OpTmpfs  Op = "tmpfs"  // mount a tmpfs at Target with Attr and the options Data; skipped when Optional and absent
-	OpProc   Op = "proc"   // mount the proc of the new pid namespace at Target
-)
-
-// Step is one step of building the root. Target is relative to the new root.
-type Step struct {
-	Op       Op     `json:"op"`
-	Target   string `json:"target"`
-	Source   string `json:"source,omitempty"`
-	Data     string `json:"data,omitempty"`
-	Mode     uint32 `json:"mode,omitempty"`
-	Attr     uint64 `json:"attr,omitempty"` // MOUNT_ATTR_*
-	Optional bool   `json:"optional,omitempty"`
-}
-
 // Rlimit is one resource limit, soft and hard alike.
 type Rlimit struct {
 	Resource int    `json:"resource"`
@@ -56,14 +33,16 @@ type Rlimit struct {
 
 // Plan is all that an init needs to know.
 type Plan struct {
-	Path     string   `json:"path"`
-	Args     []string `json:"args"`
-	Env      []string `json:"env"`
-	Hostname string   `json:"hostname"`
-	Steps    []Step   `json:"steps"`
-	Rlimits  []Rlimit `json:"rlimits"`
-	UID      int      `json:"uid"`
-	GID      int      `json:"gid"`
+	Path     string      `json:"path"`
+	Args     []string    `json:"args"`
+	Env      []string    `json:"env"`
+	Hostname string      `json:"hostname"`
+	Steps    []step.Step `json:"steps"`
+	Rlimits  []Rlimit    `json:"rlimits"`
+	UID      int         `json:"uid"`
+	GID      int         `json:"gid"`
+	// SharesNetwork says that there is no network namespace of its own.
+	SharesNetwork bool `json:"sharesNetwork,omitempty"`
 	// KeepGroups leaves the supplementary groups: a user namespace made without privilege must not change them.
 	KeepGroups bool `json:"keepGroups"`
 	// DieWithParent ends the instance when the thread that started it ends.

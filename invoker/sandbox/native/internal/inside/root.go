@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"unsafe"
+
+	"fcd/invoker/sandbox/step"
 )
 
 // staging is where the new root is mounted until it becomes the root. Every host has it; what it hides is opened before.
@@ -29,7 +31,7 @@ func buildRoot(p *Plan) error {
 	}
 	syscall.Umask(0)
 	for i, s := range p.Steps {
-		if err := step(s, trees[i]); err != nil {
+		if err := do(s, trees[i]); err != nil {
 			return fmt.Errorf("%s %s: %w", s.Op, s.Target, err)
 		}
 	}
@@ -39,11 +41,11 @@ func buildRoot(p *Plan) error {
 
 // openTrees takes a detached copy of every mount the steps show, while their paths still lead there. The result is
 // indexed like the steps; -1 where there is nothing to open.
-func openTrees(steps []Step) ([]int, error) {
+func openTrees(steps []step.Step) ([]int, error) {
 	trees := make([]int, len(steps))
 	for i, s := range steps {
 		trees[i] = -1
-		if s.Op != OpBind && s.Op != OpMask {
+		if s.Op != step.Bind && s.Op != step.Mask {
 			continue
 		}
 		fd, err := detached(s.Source, s.Attr)
@@ -65,34 +67,34 @@ func detached(path string, attr uint64) (int, error) {
 	return fd, err
 }
 
-func step(s Step, tree int) error {
+func do(s step.Step, tree int) error {
 	switch s.Op {
-	case OpDir:
+	case step.Dir:
 		return mkdirAll(s.Target, s.Mode)
-	case OpFile:
+	case step.File:
 		return writeFile(s)
-	case OpLink:
+	case step.Link:
 		return syscall.Symlink(s.Source, s.Target)
-	case OpBind:
+	case step.Bind:
 		if err := makeTarget(s.Target, tree); err != nil {
 			return err
 		}
 		return attach(tree, s.Target)
-	case OpMask:
+	case step.Mask:
 		return ifPresent(attach(tree, s.Target))
-	case OpRebind:
+	case step.Rebind:
 		fd, err := detached(s.Target, s.Attr)
 		if err != nil {
 			return ifPresent(err)
 		}
 		return attach(fd, s.Target)
-	case OpTmpfs:
+	case step.Tmpfs:
 		err := syscall.Mount("tmpfs", s.Target, "tmpfs", mountFlags(s.Attr), s.Data)
 		if s.Optional {
 			return ifPresent(err)
 		}
 		return err
-	case OpProc:
+	case step.Proc:
 		return syscall.Mount("proc", s.Target, "proc", syscall.MS_NOSUID|syscall.MS_NODEV|syscall.MS_NOEXEC, "")
 	default:
 		return fmt.Errorf("unknown step %q", s.Op)
@@ -126,7 +128,7 @@ func mkdirAll(path string, mode uint32) error {
 	return err
 }
 
-func writeFile(s Step) error {
+func writeFile(s step.Step) error {
 	return os.WriteFile(s.Target, []byte(s.Data), os.FileMode(s.Mode))
 }
 
@@ -181,7 +183,10 @@ func pivot() error {
 }
 
 // loopbackUp sets lo up, the only interface of a new network namespace.
-func loopbackUp() error {
+func loopbackUp(p *Plan) error {
+	if p.SharesNetwork {
+		return nil
+	}
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err

@@ -1,4 +1,7 @@
-package native
+// Package layout writes down the root file system that every instance sees, whichever driver builds it: the host's /usr or
+// that of the runtime's root directory, a handful of files of /etc, the code at /code and the bootstrap at
+// /var/fc/bootstrap, all read-only, a private /tmp and /dev/shm, /proc without what tells of the host, and five devices.
+package layout
 
 import (
 	"fmt"
@@ -8,28 +11,31 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fcd/invoker/sandbox"
-	"fcd/invoker/sandbox/native/internal/inside"
+	"fcd/invoker/sandbox/step"
 )
 
-// What mounts of an instance may not do.
+// What mounts of an instance may not do; System is for everything that comes from the host.
 const (
-	attrSystem = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
-	attrTmp    = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
-	attrShm    = attrTmp | unix.MOUNT_ATTR_NOEXEC
-	attrProc   = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
-	attrDevice = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC
+	System     = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
+	tmpAttr    = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
+	shmAttr    = tmpAttr | unix.MOUNT_ATTR_NOEXEC
+	procAttr   = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
+	deviceAttr = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC
 )
 
 // shmMB bounds /dev/shm. Its pages count against the instance's memory in any case.
 const shmMB = 64
 
-// layout lists the steps that build an instance's root.
-func layout(spec sandbox.Spec, uid int) ([]inside.Step, error) {
+// Steps build a root; later ones lie on top of earlier ones.
+type Steps []step.Step
+
+// New lists the steps for an instance whose user has the id uid inside. Its resolv.conf is the driver's task.
+func New(spec sandbox.Spec, uid int) (Steps, error) {
 	root := spec.Root
 	if root == "" {
 		root = "/"
 	}
-	var l steps
+	var l Steps
 	if err := l.system(root); err != nil {
 		return nil, err
 	}
@@ -40,39 +46,38 @@ func layout(spec sandbox.Spec, uid int) ([]inside.Step, error) {
 	}
 	l.identity(uid, spec.HostsFile)
 	l.code(spec)
-	l.tmpfs("tmp", attrTmp, fmt.Sprintf("size=%dm,nr_inodes=65536,mode=1777", spec.TmpMB))
+	l.tmpfs("tmp", tmpAttr, fmt.Sprintf("size=%dm,nr_inodes=65536,mode=1777", spec.TmpMB))
 	l.proc()
 	l.dev()
 	return l, nil
 }
 
-// steps collects steps; later ones lie on top of earlier ones.
-type steps []inside.Step
-
-func (l *steps) dir(target string, mode uint32) {
-	*l = append(*l, inside.Step{Op: inside.OpDir, Target: target, Mode: mode})
+func (l *Steps) dir(target string, mode uint32) {
+	*l = append(*l, step.Step{Op: step.Dir, Target: target, Mode: mode})
 }
 
-func (l *steps) file(target, data string) {
-	*l = append(*l, inside.Step{Op: inside.OpFile, Target: target, Data: data, Mode: 0o444})
+// File adds a file of the given content.
+func (l *Steps) File(target, data string) {
+	*l = append(*l, step.Step{Op: step.File, Target: target, Data: data, Mode: 0o444})
 }
 
-func (l *steps) link(target, to string) {
-	*l = append(*l, inside.Step{Op: inside.OpLink, Target: target, Source: to})
+func (l *Steps) link(target, to string) {
+	*l = append(*l, step.Step{Op: step.Link, Target: target, Source: to})
 }
 
-func (l *steps) bind(target, source string, attr uint64) {
-	*l = append(*l, inside.Step{Op: inside.OpBind, Target: target, Source: source, Attr: attr})
+// Bind shows source, of the host, with the restrictions attr.
+func (l *Steps) Bind(target, source string, attr uint64) {
+	*l = append(*l, step.Step{Op: step.Bind, Target: target, Source: source, Attr: attr})
 }
 
-func (l *steps) tmpfs(target string, attr uint64, options string) {
+func (l *Steps) tmpfs(target string, attr uint64, options string) {
 	l.dir(target, 0o755)
-	*l = append(*l, inside.Step{Op: inside.OpTmpfs, Target: target, Attr: attr, Data: options})
+	*l = append(*l, step.Step{Op: step.Tmpfs, Target: target, Attr: attr, Data: options})
 }
 
 // system shows /usr and what leads into it.
-func (l *steps) system(root string) error {
-	l.bind("usr", filepath.Join(root, "usr"), attrSystem)
+func (l *Steps) system(root string) error {
+	l.Bind("usr", filepath.Join(root, "usr"), System)
 	for _, name := range []string{"bin", "sbin", "lib", "lib32", "lib64", "libx32"} {
 		if err := l.copyEntry(name, filepath.Join(root, name)); err != nil {
 			return err
@@ -82,7 +87,7 @@ func (l *steps) system(root string) error {
 }
 
 // copyEntry shows source as it is: a link as a link, anything else by a bind. What does not exist is left out.
-func (l *steps) copyEntry(target, source string) error {
+func (l *Steps) copyEntry(target, source string) error {
 	info, err := os.Lstat(source)
 	switch {
 	case os.IsNotExist(err):
@@ -96,7 +101,7 @@ func (l *steps) copyEntry(target, source string) error {
 		}
 		l.link(target, to)
 	case info.IsDir() || info.Mode().IsRegular():
-		l.bind(target, source, attrSystem)
+		l.Bind(target, source, System)
 	}
 	return nil
 }
@@ -104,7 +109,7 @@ func (l *steps) copyEntry(target, source string) error {
 // hostEtc shows the few entries of the host's /etc that interpreters of the host need and that hold no secret:
 // the loader's cache, the time zone, public certificates, the links Debian reaches its default programs by, and the
 // configuration that Debian keeps there for Java. Never /etc/ssl as a whole: it holds private keys.
-func (l *steps) hostEtc() {
+func (l *Steps) hostEtc() {
 	l.dir("etc", 0o755)
 	shown := []string{
 		"/etc/ld.so.cache", "/etc/localtime", "/etc/ssl/certs", "/etc/ssl/openssl.cnf",
@@ -113,14 +118,14 @@ func (l *steps) hostEtc() {
 	java, _ := filepath.Glob("/etc/java-*-openjdk") // the pattern is well-formed
 	for _, path := range append(shown, java...) {
 		if _, err := os.Stat(path); err == nil {
-			l.bind(path[1:], path, attrSystem)
+			l.Bind(path[1:], path, System)
 		}
 	}
-	l.file("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")
+	l.File("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")
 }
 
 // rootEtc shows the /etc of a runtime's own root, entry by entry, so that the files of identity can lie beside them.
-func (l *steps) rootEtc(root string) error {
+func (l *Steps) rootEtc(root string) error {
 	l.dir("etc", 0o755)
 	entries, err := os.ReadDir(filepath.Join(root, "etc"))
 	if err != nil && !os.IsNotExist(err) {
@@ -139,52 +144,52 @@ func (l *steps) rootEtc(root string) error {
 }
 
 // identity tells an instance who and where it is.
-func (l *steps) identity(uid int, hosts string) {
-	l.file("etc/passwd", fmt.Sprintf("fc:x:%d:%d::/tmp:/usr/sbin/nologin\n", uid, uid))
-	l.file("etc/group", fmt.Sprintf("fc:x:%d:\n", uid))
+func (l *Steps) identity(uid int, hosts string) {
+	l.File("etc/passwd", fmt.Sprintf("fc:x:%d:%d::/tmp:/usr/sbin/nologin\n", uid, uid))
+	l.File("etc/group", fmt.Sprintf("fc:x:%d:\n", uid))
 	if hosts != "" {
-		l.bind("etc/hosts", hosts, attrSystem)
+		l.Bind("etc/hosts", hosts, System)
 		return
 	}
-	l.file("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
+	l.File("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
 }
 
 // code shows the function's code and the bootstrap. A generic instance has an empty /code to be claimed.
-func (l *steps) code(spec sandbox.Spec) {
+func (l *Steps) code(spec sandbox.Spec) {
 	l.dir("code", 0o755)
 	if spec.CodeDir != "" {
-		l.bind("code", spec.CodeDir, attrSystem)
+		l.Bind("code", spec.CodeDir, System)
 	}
 	l.dir("var/fc/bootstrap", 0o755)
 	if spec.BootstrapDir != "" {
-		l.bind("var/fc/bootstrap", spec.BootstrapDir, attrSystem)
+		l.Bind("var/fc/bootstrap", spec.BootstrapDir, System)
 	}
 }
 
 // proc mounts the proc of the instance's pid namespace and covers what tells of the host or changes it.
-func (l *steps) proc() {
+func (l *Steps) proc() {
 	l.dir("proc", 0o555)
-	*l = append(*l, inside.Step{Op: inside.OpProc, Target: "proc"})
+	*l = append(*l, step.Step{Op: step.Proc, Target: "proc"})
 	for _, name := range []string{"kcore", "keys", "timer_list", "sysrq-trigger", "sched_debug"} {
-		*l = append(*l, inside.Step{Op: inside.OpMask, Target: "proc/" + name, Source: "/dev/null", Attr: attrDevice})
+		*l = append(*l, step.Step{Op: step.Mask, Target: "proc/" + name, Source: "/dev/null", Attr: deviceAttr})
 	}
 	for _, name := range []string{"sys", "irq", "bus"} {
-		*l = append(*l, inside.Step{Op: inside.OpRebind, Target: "proc/" + name, Attr: attrProc})
+		*l = append(*l, step.Step{Op: step.Rebind, Target: "proc/" + name, Attr: procAttr})
 	}
 	for _, name := range []string{"acpi", "scsi"} {
-		*l = append(*l, inside.Step{Op: inside.OpTmpfs, Target: "proc/" + name, Attr: attrProc, Data: "size=4k", Optional: true})
+		*l = append(*l, step.Step{Op: step.Tmpfs, Target: "proc/" + name, Attr: procAttr, Data: "size=4k", Optional: true})
 	}
 }
 
 // dev holds the five devices every program expects.
-func (l *steps) dev() {
+func (l *Steps) dev() {
 	l.dir("dev", 0o755)
 	for _, name := range []string{"null", "zero", "full", "random", "urandom"} {
-		l.bind("dev/"+name, "/dev/"+name, attrDevice)
+		l.Bind("dev/"+name, "/dev/"+name, deviceAttr)
 	}
 	l.link("dev/fd", "/proc/self/fd")
 	l.link("dev/stdin", "/proc/self/fd/0")
 	l.link("dev/stdout", "/proc/self/fd/1")
 	l.link("dev/stderr", "/proc/self/fd/2")
-	l.tmpfs("dev/shm", attrShm, fmt.Sprintf("size=%dm,nr_inodes=4096,mode=1777", shmMB))
+	l.tmpfs("dev/shm", shmAttr, fmt.Sprintf("size=%dm,nr_inodes=4096,mode=1777", shmMB))
 }

@@ -1,0 +1,114 @@
+package invoker
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"fcd/fc"
+)
+
+// A waiter is a request without an instance.
+type waiter struct {
+	pool  *pool
+	eager bool       // an instance should be started for it; otherwise it still hopes for a busy one
+	warm  bool       // it has no request: one instance serves all of these and a waiter with a request
+	ready chan grant // capacity 1; written at most once, by whoever removes the waiter from the queue
+}
+
+type grant struct {
+	inst *instance
+	err  error
+}
+
+// wait blocks until w is served, the waiting time is over or ctx ends.
+func (fn *function) wait(ctx context.Context, w *waiter) (*instance, error) {
+	fn.v.waiting.Add(1)
+	defer fn.v.waiting.Add(-1)
+	patience := time.NewTimer(fn.v.opt.Patience)
+	defer patience.Stop()
+	limit := time.NewTimer(fn.v.opt.MaxWait)
+	defer limit.Stop()
+	for {
+		select {
+		case g := <-w.ready:
+			return g.inst, g.err
+		case <-patience.C:
+			fn.mu.Lock()
+			w.eager = true
+			fn.grow()
+			fn.mu.Unlock()
+		case <-limit.C:
+			return fn.giveUp(w, nil)
+		case <-ctx.Done():
+			return fn.giveUp(w, ctx.Err())
+		}
+	}
+}
+
+// giveUp takes w out of the queue, unless it was served at the last moment. A nil cause means that the time is over.
+func (fn *function) giveUp(w *waiter, cause error) (*instance, error) {
+	fn.mu.Lock()
+	defer fn.mu.Unlock()
+	i := slices.Index(fn.waiting, w)
+	if i < 0 {
+		g := <-w.ready
+		return g.inst, g.err
+	}
+	fn.waiting = slices.Delete(fn.waiting, i, i+1)
+	if len(fn.waiting) == 0 {
+		fn.v.budget.forget(fn)
+	}
+	if cause != nil {
+		e := fc.Errorf(fc.ResourceThrottled, "the request was cancelled while it waited for an instance of %s", fn.name)
+		e.Err = cause
+		return nil, e
+	}
+	return nil, fn.refusal()
+}
+
+// refusal is the error for a request that finds no instance. Called with mu held.
+func (fn *function) refusal() error {
+	if fn.live >= fn.v.opt.FunctionConcurrency {
+		return fc.Errorf(fc.ResourceExhausted, "function %s has reached its concurrency limit of %d", fn.name, fn.v.opt.FunctionConcurrency)
+	}
+	return fc.Errorf(fc.ResourceThrottled, "no capacity for another instance of function %s", fn.name)
+}
+
+// next removes the first waiter of p from the queue. Called with mu held.
+func (p *pool) next() *waiter {
+	for i, w := range p.fn.waiting {
+		if w.pool == p {
+			p.fn.waiting = slices.Delete(p.fn.waiting, i, i+1)
+			return w
+		}
+	}
+	return nil
+}
+
+// wanted counts the waiters of p for which an instance should start.
+func (p *pool) wanted() (n int) {
+	warm := 0
+	for _, w := range p.fn.waiting {
+		switch {
+		case w.pool != p || !w.eager:
+		case w.warm:
+			warm = 1
+		default:
+			n++
+		}
+	}
+	return max(n, warm)
+}
+
+func (p *pool) coming() int {
+	return p.starting*p.concurrency + p.closed*(p.concurrency-1)
+}
+
+// coming is how many requests can be lent to what starts now. Called with mu held.
+func (fn *function) coming() (n int) {
+	for _, p := range fn.pools {
+		n += p.coming()
+	}
+	return n
+}

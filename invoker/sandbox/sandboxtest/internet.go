@@ -1,0 +1,303 @@
+package sandboxtest
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/net/dns/dnsmessage"
+	"golang.org/x/sys/unix"
+)
+
+// networkEnv marks a run of a test binary in a network namespace of its own.
+const networkEnv = "FCD_TEST_NETWORK"
+
+// InOwnNetwork runs the calling test once more in a network namespace of its own, where it may change everything, and
+// tells whether this is that run.
+func InOwnNetwork(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(networkEnv) != "" {
+		return true
+	}
+	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), networkEnv+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()+" ") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	return false
+}
+
+// Addresses of the little world that NewInternet makes: a host with an uplink to the internet.
+var (
+	hostNets     = []string{"192.0.2.1/24", "2001:db8::1/64"}
+	hostLo       = []string{"203.0.113.9/32", "127.0.0.1/8"}
+	internetNets = []string{"192.0.2.2/24", "2001:db8::2/64"}
+	internetLo   = []string{"198.51.100.7/32", "198.51.100.53/32", "198.51.100.66/32", "169.254.169.254/32", "100.100.100.200/32",
+		"2001:db8:1::7/128", "fd00:ec2::254/128", "64:ff9b::a9fe:a9fe/128"}
+)
+
+// Internet is a network namespace that stands for the rest of the world as seen from the host, which is the namespace of
+// the test. On every address of it port 80 answers with the caller's address.
+type Internet struct {
+	ns netns.NsHandle
+	// Resolver knows public.example, metadata.example and host.example. Denied is to be in the driver's list of denied
+	// networks, Allowed, an endpoint of the host, in that of allowed ones.
+	Resolver netip.Addr
+	Denied   netip.Prefix
+	Allowed  netip.AddrPort
+	// Spoofed gets what comes to the UDP port 9999.
+	Spoofed chan string
+}
+
+// NewInternet makes the world around the calling process, which must be in a network namespace of its own.
+func NewInternet(t *testing.T) *Internet {
+	t.Helper()
+	i := &Internet{Resolver: netip.MustParseAddr("198.51.100.53"), Denied: netip.MustParsePrefix("198.51.100.66/32"),
+		Allowed: netip.MustParseAddrPort("192.0.2.1:8081"), Spoofed: make(chan string, 16)}
+	i.ns = newNetwork(t)
+	t.Cleanup(func() { i.ns.Close() })
+	for name, value := range map[string]string{"ipv4/ip_forward": "1", "ipv6/conf/all/forwarding": "1"} {
+		if err := os.WriteFile("/proc/sys/net/"+name, []byte(value), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = "uplink"
+	check(t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "wire", PeerNamespace: netlink.NsFd(i.ns)}))
+	here, err := netlink.NewHandle()
+	check(t, err)
+	defer here.Close()
+	there, err := netlink.NewHandleAt(i.ns)
+	check(t, err)
+	defer there.Close()
+	addAddresses(t, here, "lo", hostLo)
+	addAddresses(t, here, "uplink", hostNets)
+	addAddresses(t, there, "lo", internetLo)
+	addAddresses(t, there, "wire", internetNets)
+	for _, gateway := range []string{"192.0.2.2", "2001:db8::2"} {
+		addRoute(t, here, "uplink", "", gateway)
+	}
+	// The world knows the way to the instances, as a neighbour of the host would who tries.
+	addRoute(t, there, "wire", "10.224.0.0/11", "192.0.2.1")
+	i.serve(t)
+	return i
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newNetwork makes a network namespace that lives as long as its descriptor.
+func newNetwork(t *testing.T) netns.NsHandle {
+	t.Helper()
+	made := make(chan netns.NsHandle)
+	go func() {
+		runtime.LockOSThread() // not unlocked: the thread ends with this goroutine
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			t.Error(err)
+			close(made)
+			return
+		}
+		ns, err := netns.Get()
+		if err != nil {
+			t.Error(err)
+		}
+		made <- ns
+	}()
+	ns, ok := <-made
+	if !ok {
+		t.FailNow()
+	}
+	return ns
+}
+
+func addAddresses(t *testing.T, h *netlink.Handle, name string, addresses []string) {
+	t.Helper()
+	link, err := h.LinkByName(name)
+	check(t, err)
+	check(t, h.LinkSetUp(link))
+	for _, a := range addresses {
+		addr, err := netlink.ParseAddr(a)
+		check(t, err)
+		if strings.Contains(a, ":") {
+			addr.Flags = unix.IFA_F_NODAD
+		}
+		if err := h.AddrAdd(link, addr); err != nil && err != unix.EEXIST {
+			t.Fatalf("%s: %v", a, err)
+		}
+	}
+}
+
+func addRoute(t *testing.T, h *netlink.Handle, name, to, gateway string) {
+	t.Helper()
+	link, err := h.LinkByName(name)
+	check(t, err)
+	gw := net.ParseIP(gateway)
+	dst := &net.IPNet{IP: make(net.IP, 16), Mask: net.CIDRMask(0, 128)}
+	if gw.To4() != nil {
+		dst = &net.IPNet{IP: make(net.IP, 4), Mask: net.CIDRMask(0, 32)}
+	}
+	if to != "" {
+		_, dst, err = net.ParseCIDR(to)
+		check(t, err)
+	}
+	check(t, h.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: dst, Gw: gw}))
+}
+
+// within runs f in a network namespace; the sockets that it makes stay there.
+func within(t *testing.T, ns int, f func() error) {
+	t.Helper()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // not unlocked: the thread ends with this goroutine
+		if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
+			done <- err
+			return
+		}
+		done <- f()
+	}()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// serve answers in the internet, and on the host's own port 8080 and 8081.
+func (i *Internet) serve(t *testing.T) {
+	var web net.Listener
+	var dns, spoof net.PacketConn
+	within(t, int(i.ns), func() (err error) {
+		if web, err = net.Listen("tcp", ":80"); err != nil {
+			return err
+		}
+		if dns, err = net.ListenPacket("udp", i.Resolver.String()+":53"); err != nil {
+			return err
+		}
+		spoof, err = net.ListenPacket("udp", ":9999")
+		return err
+	})
+	all := []net.Listener{web}
+	for _, port := range []string{":8080", ":8081"} {
+		l, err := net.Listen("tcp", port)
+		check(t, err)
+		all = append(all, l)
+	}
+	done := make(chan struct{})
+	running := 0
+	start := func(f func()) {
+		running++
+		go func() { f(); done <- struct{}{} }()
+	}
+	for _, l := range all {
+		start(func() { greet(l) })
+	}
+	start(func() { resolve(dns) })
+	start(func() {
+		b := make([]byte, 100)
+		for {
+			n, from, err := spoof.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			i.Spoofed <- fmt.Sprint(string(b[:n]), " from ", from.(*net.UDPAddr).IP)
+		}
+	})
+	t.Cleanup(func() {
+		for _, l := range all {
+			l.Close()
+		}
+		dns.Close()
+		spoof.Close()
+		for range running {
+			<-done
+		}
+	})
+}
+
+// greet tells every caller who he is.
+func greet(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		fmt.Fprint(c, c.RemoteAddr().(*net.TCPAddr).IP)
+		c.Close()
+	}
+}
+
+// names are what the resolver knows.
+var names = map[string][2]string{ // A, AAAA
+	"public.example.":   {"198.51.100.7", "2001:db8:1::7"},
+	"metadata.example.": {"169.254.169.254", "fd00:ec2::254"},
+	"host.example.":     {"192.0.2.1", "2001:db8::1"},
+}
+
+// resolve answers questions of the domain name system.
+func resolve(c net.PacketConn) {
+	b := make([]byte, 512)
+	for {
+		n, from, err := c.ReadFrom(b)
+		if err != nil {
+			return
+		}
+		var m dnsmessage.Message
+		if err := m.Unpack(b[:n]); err != nil || len(m.Questions) != 1 {
+			continue
+		}
+		q := m.Questions[0]
+		m.Header.Response, m.Additionals = true, nil
+		known, ok := names[q.Name.String()]
+		head := dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class, TTL: 1}
+		switch {
+		case !ok:
+			m.Header.RCode = dnsmessage.RCodeNameError
+		case q.Type == dnsmessage.TypeA:
+			m.Answers = []dnsmessage.Resource{{Header: head, Body: &dnsmessage.AResource{A: netip.MustParseAddr(known[0]).As4()}}}
+		case q.Type == dnsmessage.TypeAAAA:
+			m.Answers = []dnsmessage.Resource{{Header: head, Body: &dnsmessage.AAAAResource{AAAA: netip.MustParseAddr(known[1]).As16()}}}
+		}
+		if packed, err := m.Pack(); err == nil {
+			c.WriteTo(packed, from)
+		}
+	}
+}
+
+// redirect publishes port 80 of the public address as port 8088 of the host, as container engines do.
+func redirect(t *testing.T) {
+	t.Helper()
+	c, err := nftables.New()
+	check(t, err)
+	table := c.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "engine"})
+	chain := c.AddChain(&nftables.Chain{Table: table, Name: "prerouting", Type: nftables.ChainTypeNAT,
+		Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest})
+	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(8088)},
+		&expr.Immediate{Register: 1, Data: []byte{198, 51, 100, 7}},
+		&expr.Immediate{Register: 2, Data: binaryutil.BigEndian.PutUint16(80)},
+		&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1, RegProtoMin: 2},
+	}})
+	check(t, c.Flush())
+	t.Cleanup(func() {
+		c.DelTable(table)
+		if err := c.Flush(); err != nil {
+			t.Error(err)
+		}
+	})
+}

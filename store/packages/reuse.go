@@ -1,0 +1,167 @@
+package packages
+
+import (
+	"archive/zip"
+	"bytes"
+	"io"
+	"os"
+	"path"
+
+	"golang.org/x/sys/unix"
+)
+
+// A model is a stored package whose files another package may share: its zip and its tree, which was made from that zip.
+type model struct {
+	file  *os.File // the zip
+	zip   *window  // of it
+	tree  *os.Root
+	files map[string]*zip.File // by their names in the zip
+}
+
+// openModel opens the package of a sum. It is nil if there is none, or none that can be used: then nothing is shared.
+func (p *Packages) openModel(sum string) *model {
+	if checkSum(sum) != nil {
+		return nil
+	}
+	f, err := os.Open(p.zipPath(sum))
+	if err != nil {
+		return nil
+	}
+	m := &model{file: f, zip: &window{file: f}, files: map[string]*zip.File{}}
+	if m.tree, err = os.OpenRoot(p.dirPath(sum)); err != nil {
+		m.close()
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil {
+		m.close()
+		return nil
+	}
+	z, err := zip.NewReader(m.zip, info.Size())
+	if err != nil {
+		m.close()
+		return nil
+	}
+	for _, file := range z.File {
+		m.files[file.Name] = file
+	}
+	return m
+}
+
+func (m *model) close() {
+	if m == nil {
+		return
+	}
+	m.file.Close()
+	if m.tree != nil {
+		m.tree.Close()
+	}
+}
+
+// A linker gives a new tree files of a model's, as hard links.
+type linker struct {
+	old *model
+	zip io.ReaderAt // the new package
+	to  *os.Root
+
+	dir    string // of the last link, below both trees; its folders:
+	source *os.File
+	target *os.File
+
+	ours, theirs [32 << 10]byte
+}
+
+func (l *linker) close() {
+	if l.source != nil {
+		l.source.Close()
+	}
+	if l.target != nil {
+		l.target.Close()
+	}
+	l.dir, l.source, l.target = "", nil, nil
+}
+
+// link makes the entry's file, whose directory is there, a link to the model's if that is the same. False means that it
+// was not made: it differs, or the model's is going at this moment, or has too many links.
+func (l *linker) link(e entry) bool {
+	if !l.same(e.file) {
+		return false
+	}
+	dir, leaf := path.Split(e.name)
+	if l.source == nil || l.dir != dir {
+		l.close()
+		name := path.Join(".", dir)
+		var err error
+		if l.source, err = l.old.tree.Open(name); err != nil {
+			return false
+		}
+		if l.target, err = l.to.Open(name); err != nil {
+			l.close()
+			return false
+		}
+		l.dir = dir
+	}
+	return unix.Linkat(int(l.source.Fd()), leaf, int(l.target.Fd()), leaf, 0) == nil
+}
+
+// same tells whether the model has the file with the same mode and the same bytes in its zip, and so the same content. A
+// checksum would not do: whoever sends a package chooses its checksums.
+func (l *linker) same(f *zip.File) bool {
+	old := l.old.files[f.Name]
+	if old == nil || old.Method != f.Method || old.Flags&1 != f.Flags&1 || old.Mode() != f.Mode() || old.CRC32 != f.CRC32 ||
+		old.CompressedSize64 != f.CompressedSize64 || old.UncompressedSize64 != f.UncompressedSize64 {
+		return false
+	}
+	at, err := f.DataOffset()
+	if err != nil {
+		return false
+	}
+	oldAt, err := old.DataOffset()
+	if err != nil {
+		return false
+	}
+	for left := int64(f.CompressedSize64); left > 0; {
+		n := int(min(left, int64(len(l.ours))))
+		if !read(l.zip, l.ours[:n], at) || !read(l.old.zip, l.theirs[:n], oldAt) || !bytes.Equal(l.ours[:n], l.theirs[:n]) {
+			return false
+		}
+		at, oldAt, left = at+int64(n), oldAt+int64(n), left-int64(n)
+	}
+	return true
+}
+
+// read fills b. The end of the file may be told along with the last byte.
+func read(r io.ReaderAt, b []byte, at int64) bool {
+	n, _ := r.ReadAt(b, at)
+	return n == len(b)
+}
+
+// A window reads a file in large pieces: a zip is mostly read from its begin to its end, a little at a time. It is not
+// safe for concurrent use.
+type window struct {
+	file io.ReaderAt
+	at   int64  // where in the file buf begins
+	buf  []byte // what was read there
+}
+
+// windowSize is what is read ahead, in bytes.
+const windowSize = 256 << 10
+
+// ReadAt is the file's.
+func (w *window) ReadAt(b []byte, at int64) (int, error) {
+	if len(b) >= windowSize {
+		return w.file.ReadAt(b, at)
+	}
+	if at < w.at || at+int64(len(b)) > w.at+int64(len(w.buf)) {
+		if w.buf == nil {
+			w.buf = make([]byte, 0, windowSize)
+		}
+		n, err := w.file.ReadAt(w.buf[:windowSize], at)
+		if n < len(b) {
+			w.buf = w.buf[:0]
+			return copy(b, w.buf[:n]), err
+		}
+		w.at, w.buf = at, w.buf[:n]
+	}
+	return copy(b, w.buf[at-w.at:]), nil
+}

@@ -1,0 +1,95 @@
+package mnstopic
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"fcd/fc"
+	"fcd/triggers"
+)
+
+// notification is what MNS pushes for a message. Numbers may be strings.
+type notification struct {
+	TopicOwner       string
+	TopicName        string
+	Subscriber       string
+	SubscriptionName string
+	MessageID        string `json:"MessageId"`
+	Message          string
+	MessageMD5       string
+	MessageTag       string
+	PublishTime      milliseconds
+}
+
+// event is what a function gets with the format JSON, in the order of the cloud's sample.
+type event struct {
+	TopicOwner       string
+	Message          string
+	Subscriber       string
+	PublishTime      int64
+	SubscriptionName string
+	MessageMD5       string
+	TopicName        string
+	MessageID        string `json:"MessageId"`
+}
+
+// milliseconds is a Unix time that is written as a number or as a string.
+type milliseconds int64
+
+// UnmarshalJSON reads either form; anything else is 0.
+func (m *milliseconds) UnmarshalJSON(b []byte) error {
+	n, _ := strconv.ParseInt(string(bytes.Trim(b, `"`)), 10, 64)
+	*m = milliseconds(n)
+	return nil
+}
+
+type box struct{ region, account string }
+
+// open reads a body: a notification, or a bare message of the topic that was proved.
+func (b box) open(a fc.Arrival) ([]triggers.Happening[config], error) {
+	n, ok := parse(a.Body)
+	if !ok {
+		arn, err := fc.ParseARN(a.Source)
+		if err != nil || arn.Service != "mns" || !isTopic(arn.Resource) {
+			return nil, fc.Errorf(fc.InvalidArgument, "the body is no notification of a topic, and its topic is not given")
+		}
+		n = notification{TopicOwner: arn.Account, TopicName: strings.TrimPrefix(arn.Resource, resource), Message: string(a.Body), MessageID: a.MessageID}
+	}
+	if n.TopicOwner == "" {
+		n.TopicOwner = b.account
+	}
+	source := fc.ARN{Service: "mns", Region: b.region, Account: n.TopicOwner, Resource: resource + n.TopicName}
+	if _, err := fc.ParseARN(source.String()); err != nil || !isTopic(source.Resource) || strings.Contains(n.TopicOwner, ":") {
+		return nil, fc.InvalidField("TopicName", "a name without a slash", n.TopicName)
+	}
+	if n.MessageID == "" {
+		n.MessageID = a.MessageID
+	}
+	return []triggers.Happening[config]{{
+		ID: "mns/" + n.TopicName + "/" + n.MessageID, Unique: n.MessageID != "", Source: source.String(),
+		Mismatch: func(r *triggers.Rule[config]) string {
+			if tag := r.Config.FilterTag; tag != "" && tag != n.MessageTag {
+				return "tag"
+			}
+			return ""
+		},
+		Payload: func(r *triggers.Rule[config]) []byte { return n.payload(r.Config.NotifyContentFormat) },
+	}}, nil
+}
+
+// parse tells whether the body is a notification. One names its topic.
+func parse(body []byte) (n notification, ok bool) {
+	err := json.Unmarshal(body, &n)
+	return n, err == nil && n.TopicName != ""
+}
+
+func (n notification) payload(format string) []byte {
+	if format != formatJSON {
+		return []byte(n.Message)
+	}
+	return triggers.Canonical(event{TopicOwner: n.TopicOwner, Message: n.Message, Subscriber: n.Subscriber,
+		PublishTime: int64(n.PublishTime), SubscriptionName: n.SubscriptionName, MessageMD5: n.MessageMD5,
+		TopicName: n.TopicName, MessageID: n.MessageID})
+}
