@@ -79,6 +79,10 @@ func httpRules(t *fc.Trigger) (rules struct {
 	return rules, nil
 }
 
+// Streams tells whether the request of a target may be answered as a stream, or be kept for a moment after its answer:
+// the server must be able to flush, and must not use the memory of the request again.
+func Streams(target string) bool { return strings.HasPrefix(target, proxyPath) }
+
 // readProxyPath reads service, qualifier and function, and returns what follows, unescaped and with its first slash.
 func (c *call) readProxyPath() (path string, err error) {
 	rest := strings.TrimPrefix(c.URL.EscapedPath(), proxyPath)
@@ -131,12 +135,13 @@ func (a *API) invokeHTTP(c *call, t *fc.Target, r *fc.HTTPRequest) (answer, erro
 	var status int
 	r.Begin = func(resp fc.HTTPResponse) io.Writer {
 		begun, status = true, resp.Status
-		// A function may answer before it has read all of the request.
-		_ = http.NewResponseController(c.w).EnableFullDuplex()
+		ctrl := http.NewResponseController(c.w)
+		_ = ctrl.EnableFullDuplex() // a function may answer before it has read all of the request
 		a.head(c, answer{status: resp.Status, own: resp.Headers, header: []header{
 			{headerCodeChecksum, t.Function.CodeChecksum}, {headerVersion, t.VersionID}, {headerExpose, exposed},
 		}})
-		return flushing{c.w, http.NewResponseController(c.w)}
+		_ = ctrl.Flush()
+		return flushing{c.w, ctrl}
 	}
 	res, err := a.o.Invoker.Invoke(c.Context(), fc.Call{RequestID: c.requestID, Ref: c.params.ref(), HTTP: r})
 	if begun && (err != nil || res.ErrorType != "") {
