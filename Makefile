@@ -11,7 +11,7 @@ DATA     ?= data
 export FCD_RUNTIMES_DIR ?= $(CURDIR)/$(CACHE)/runtimes
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test bench leaks fuzz layers clean deps-demo deps-test runtimes-demo runtimes-test examples FORCE
+.PHONY: help build demo run test bench leaks kills fuzz layers clean deps-demo deps-test runtimes-demo runtimes-test examples FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ bench: deps-demo build ## measure fcd against bare interpreters, servers and fil
 
 leaks: runtimes-test ## call functions 10000 times, kill 500 of them, look for what is left behind
 	FCD_LEAK=long go test -count=1 -timeout 30m -v -run TestNothingIsLeftBehind ./e2e/conformance
+
+kills: ## kill what takes events from outside 200 times between queue and acknowledgement, count lost and doubled events
+	FCD_KILLS=200 go test -count=1 -timeout 30m -v -run TestKillBetweenDispatchAndAcknowledgement ./triggers/ways
 
 fuzz: ## run each fuzz target longer (FUZZTIME=60s)
 	@deploy/fuzz.sh $(FUZZTIME)

@@ -20,6 +20,7 @@ func feed(p *logPipe, b []byte, n int) {
 		p.read(m)
 		b = b[m:]
 	}
+	p.journal.handOver()
 }
 
 type seen struct {
@@ -80,6 +81,7 @@ func TestLinesBelongToTheRequestOfTheirFence(t *testing.T) {
 				for _, id := range []string{"a", "b"} {
 					j.end(j.begin(id, "", "Invoke", nil), "", "")
 				}
+				j.handOver()
 				l.all = nil
 				feed(j.pipe[1], allFences(token, "a", "b"), size)
 				s := func(id string) string { return string(token.AppendFence(nil, 'S', id)) }
@@ -120,6 +122,7 @@ func only(all []seen, id string) (some []seen) {
 func TestLongLinesBecomeSeveralRecords(t *testing.T) {
 	j, l, token := testJournal(32 << 10)
 	j.begin("a", "", "Invoke", nil)
+	j.handOver()
 	l.all = nil
 	line := strings.Repeat("é世界", 140_000) // more than 1 MiB
 	feed(j.pipe[0], token.AppendFence(nil, 'S', "a"), 100)
@@ -143,6 +146,7 @@ func TestTheLineOfAnErrorIsNotCut(t *testing.T) {
 	for _, level := range []string{"error", "[error]", "ERROR"} {
 		j, l, token := testJournal(32 << 10)
 		j.begin("a", "", "Invoke", nil)
+		j.handOver()
 		l.all = nil
 		line := "2016-08-18T05:38:41.401Z a " + level + ` {"errorMessage":"` + strings.Repeat("é", frame.MaxErrorLogChars) + frame.ErrorTruncatedMark
 		feed(j.pipe[0], append(token.AppendFence(nil, 'S', "a"), line+"\n"...), 5000)
@@ -195,6 +199,7 @@ func FuzzLogPipe(f *testing.F) {
 		}
 		j := newJournal(l, fc.LogRecord{Project: "p", Logstore: "l"}, token, 64, time.Now, [2]int{-1, -1}, nil)
 		j.begin("a", "", "Invoke", nil)
+		j.handOver()
 		l.all = nil
 		in := append(token.AppendFence(nil, 'S', "a"), text...)
 		feed(j.pipe[0], token.AppendFence(in, 'E', "a"), int(size)+1)

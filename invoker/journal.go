@@ -15,8 +15,9 @@ import (
 	"fcd/invoker/runtimes/frame"
 )
 
-// Logs takes the lines of functions. Append must not block: it is called while an instance's output is being read.
-type Logs interface{ Append(fc.LogRecord) }
+// Logs takes the lines of functions, those of one reading of an instance's output together. Append must not block: it is
+// called while that output is being read. The slice is the caller's again when it returns.
+type Logs interface{ Append(...fc.LogRecord) }
 
 // A journal is the log of one instance: it knows which request each line belongs to. Each of the two pipes changes its
 // request at a fence only, so the journal and the answers cannot race.
@@ -33,9 +34,15 @@ type journal struct {
 	pipe  [2]*logPipe
 	mixed *mixed // nil: fences around requests tell which one a line belongs to
 
+	handing sync.Mutex     // guards batch; taken last, held while the records are handed over so that they stay in order
+	batch   []fc.LogRecord // what no Logs has yet: drain hands it over, at the latest with the pump's next tick
+
 	touched atomic.Bool // emptied since the pump's last tick
 	armed   bool        // the pump's, guarded by its mu
 }
+
+// maxBatch is how many records are handed over at a time.
+const maxBatch = 256
 
 // initialize is the noun of an initializer's section, whose end is waited for before the request's own begins.
 const initialize = "Initialize"
@@ -83,6 +90,7 @@ func (j *journal) begin(id, qualifier, noun string, t *tail) *section {
 		s.open, s.started = 1, true // end closes it
 		j.mixed.flight = append(j.mixed.flight, s)
 		j.mixed.begun.Store(true)
+		j.handOver()
 		return s
 	}
 	for _, p := range j.pipe {
@@ -104,10 +112,12 @@ func (j *journal) end(s *section, failure, errorType string) {
 	if j.mixed != nil {
 		j.mixed.end(s)
 		j.leave(s)
+		j.handOver()
 		return
 	}
-	if s.open == 0 {
+	if s.open == 0 { // seldom: the answer comes before the end fences
 		j.finish(s)
+		j.handOver()
 	}
 }
 
@@ -196,7 +206,27 @@ func (j *journal) write(s *section, text []byte, at time.Time, late bool) {
 	if s != nil {
 		r.RequestID, r.Qualifier = s.id, s.qualifier
 	}
-	j.logs.Append(r)
+	j.handing.Lock()
+	defer j.handing.Unlock()
+	if j.batch = append(j.batch, r); len(j.batch) >= maxBatch {
+		j.handOverLocked()
+	}
+}
+
+// handOver gives the records so far to the Logs.
+func (j *journal) handOver() {
+	j.handing.Lock()
+	defer j.handing.Unlock()
+	j.handOverLocked()
+}
+
+func (j *journal) handOverLocked() {
+	if len(j.batch) == 0 {
+		return
+	}
+	j.logs.Append(j.batch...)
+	clear(j.batch)
+	j.batch = j.batch[:0]
 }
 
 // drain reads what the pipes hold and returns how much that was. It does not block.
@@ -209,6 +239,7 @@ func (j *journal) drain() (n int) {
 	for _, p := range j.pipe {
 		n += p.drain()
 	}
+	j.handOver()
 	return n
 }
 
@@ -238,6 +269,7 @@ func (j *journal) drainEnd(until time.Time) {
 	for _, p := range j.pipe {
 		p.close()
 	}
+	j.handOver()
 }
 
 // A logPipe is stdout or stderr of an instance. Its fields are guarded by the journal's mu, those of the line at hand
@@ -293,6 +325,7 @@ func (p *logPipe) close() {
 	if p.ended.Swap(true) {
 		return
 	}
+	defer p.journal.handOver()
 	p.split.flush()
 	p.journal.mu.Lock()
 	defer p.journal.mu.Unlock()

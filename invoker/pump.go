@@ -145,8 +145,14 @@ func (p *pump) serve(fd int32) {
 	p.tickLater()
 }
 
-// tick empties and arms the journals on which no request has ended since the last one.
+// tick arms the journals on which no request has ended since the last one and hands over what is left of the others.
 func (p *pump) tick() {
+	for _, j := range p.tock() {
+		j.handOver()
+	}
+}
+
+func (p *pump) tock() (unarmed []*journal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ticking = false
@@ -155,12 +161,14 @@ func (p *pump) tick() {
 		if j.armed {
 			continue
 		}
+		unarmed = append(unarmed, j)
 		if j.touched.Swap(false) {
 			p.tickLater()
 			continue
 		}
 		p.arm(j)
 	}
+	return unarmed
 }
 
 // arm asks for one event of each pipe that is still open; what they hold already makes it come at once. Called with mu

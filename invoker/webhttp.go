@@ -32,7 +32,8 @@ func (w *web) forward(ctx context.Context, r run) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := w.headers(r, httpInvokePath)
+	h := w.header(r)
+	h["x-fc-control-path"] = []string{httpInvokePath}
 	delete(h, "content-type")
 	delete(h, "user-agent")
 	for name, values := range in.Headers {

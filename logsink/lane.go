@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -21,8 +22,9 @@ type lane struct {
 	s *Shipper
 	q *spool.Queue
 
+	missing atomic.Uint64 // lines not kept since the last one that was
+
 	mu       sync.Mutex // guards the fields below
-	dropped  uint64     // lines not kept since the last one that was
 	status   Status
 	emptied  chan struct{} // closed and replaced when the queue runs empty
 	attempts int           // failed sends in a row
@@ -40,31 +42,40 @@ func newLane(s *Shipper, q *spool.Queue) *lane {
 	return &lane{s: s, q: q, status: st, emptied: make(chan struct{})}
 }
 
-// append spools one record, or counts it as dropped. The first record after dropped ones comes with a line that tells
-// how many they were.
-func (l *lane) append(r fc.LogRecord) {
-	l.mu.Lock()
-	missing := l.dropped
-	l.dropped = 0
-	l.mu.Unlock()
+// append spools records, or counts as dropped those that the spool has no room for. The first record after dropped ones
+// comes with a line that tells how many they were.
+func (l *lane) append(e *encoder) {
+	if len(e.recs) == 0 {
+		return
+	}
+	if l.missing.Load() == 0 && l.q.Append(l.s.opts.Block, e.recs...) == nil {
+		l.s.metrics.appended.Add(float64(len(e.recs)))
+		return
+	}
+	for _, rec := range e.recs {
+		l.appendOne(rec, e.at, e.from)
+	}
+}
+
+// appendOne spools one record of a time and service while others may be missing.
+func (l *lane) appendOne(rec []byte, at time.Time, service string) {
+	missing := l.missing.Swap(0)
 	recs := make([][]byte, 0, 2)
 	if missing > 0 {
-		note := fc.LogRecord{Time: r.Time, Service: r.Service, Message: fmt.Sprintf("%d log lines dropped", missing)}
+		note := fc.LogRecord{Time: at, Service: service, Message: fmt.Sprintf("%d log lines dropped", missing)}
 		recs = append(recs, encode(nil, note))
 	}
-	recs = append(recs, encode(nil, r))
-	err := l.q.Append(l.s.opts.Block, recs...)
+	err := l.q.Append(l.s.opts.Block, append(recs, rec)...)
 	if err == nil {
-		l.s.metrics.lines.WithLabelValues("appended").Inc()
+		l.s.metrics.appended.Inc()
 		return
 	}
 	l.s.metrics.lines.WithLabelValues("dropped").Inc()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.dropped == 0 && missing == 0 {
+	if l.missing.Add(missing+1) == 1 {
 		l.s.log.Warn("log lines are dropped", l.fields(zap.Error(err))...)
 	}
-	l.dropped += missing + 1
 	l.status.Dropped++
 }
 
@@ -140,8 +151,9 @@ func (l *lane) read(from uint64, maxLines int, maxBytes int64) ([]line, uint64, 
 		return nil, from, err
 	}
 	lines := make([]line, 0, len(raws))
+	var like likeness
 	for i, raw := range raws {
-		rec, err := decode(raw)
+		rec, err := decode(raw, &like)
 		if err != nil {
 			l.reject(line{seq: start + uint64(i), raw: raw}, err)
 			continue

@@ -7,9 +7,10 @@ import (
 )
 
 type metrics struct {
-	lines   *prometheus.CounterVec // by result: appended, sent, dropped, rejected
-	batches *prometheus.CounterVec // by result: sent, failed, halved
-	seconds prometheus.Histogram
+	lines    *prometheus.CounterVec // by result: appended, sent, dropped, rejected
+	appended prometheus.Counter     // lines
+	batches  *prometheus.CounterVec // by result: sent, failed, halved
+	seconds  prometheus.Histogram
 }
 
 func newMetrics(reg prometheus.Registerer, sp *spool.Spool) *metrics {
@@ -22,6 +23,7 @@ func newMetrics(reg prometheus.Registerer, sp *spool.Spool) *metrics {
 			Name: "fcd_logsink_send_seconds", Help: "Time of one attempt to send a batch.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)}),
 	}
+	m.appended = m.lines.WithLabelValues("appended")
 	if reg != nil {
 		reg.MustRegister(m.lines, m.batches, m.seconds, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "fcd_logsink_spool_bytes", Help: "Bytes of log lines on disk that are not delivered yet.",

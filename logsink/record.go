@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -59,13 +60,9 @@ func encode(dst []byte, r fc.LogRecord) []byte {
 
 var errRecord = errors.New("spooled record is not readable")
 
-// decode reads what encode wrote; unknown fields are passed over.
-func decode(b []byte) (fc.LogRecord, error) {
+// decode reads what encode wrote; unknown fields are passed over. Texts that like holds are not made again.
+func decode(b []byte, like *likeness) (fc.LogRecord, error) {
 	var r fc.LogRecord
-	texts := map[protowire.Number]*string{
-		fieldService: &r.Service, fieldFunction: &r.Function, fieldQualifier: &r.Qualifier, fieldVersionID: &r.VersionID,
-		fieldInstanceID: &r.InstanceID, fieldRequestID: &r.RequestID, fieldMessage: &r.Message,
-	}
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {
@@ -76,10 +73,12 @@ func decode(b []byte) (fc.LogRecord, error) {
 		if size < 0 {
 			return r, errRecord
 		}
-		switch dst := texts[num]; {
-		case dst != nil && typ == protowire.BytesType:
-			v, _ := protowire.ConsumeString(b)
-			*dst = v
+		switch {
+		case typ == protowire.BytesType:
+			if dst := textField(&r, num); dst != nil {
+				v, _ := protowire.ConsumeBytes(b)
+				*dst = like.text(num, v)
+			}
 		case num == fieldTime && typ == protowire.Fixed64Type:
 			v, _ := protowire.ConsumeFixed64(b)
 			r.Time = time.Unix(0, int64(v)).UTC()
@@ -90,6 +89,40 @@ func decode(b []byte) (fc.LogRecord, error) {
 		b = b[size:]
 	}
 	return r, nil
+}
+
+// textField is where a field's text goes; nil for another field.
+func textField(r *fc.LogRecord, num protowire.Number) *string {
+	switch num {
+	case fieldService:
+		return &r.Service
+	case fieldFunction:
+		return &r.Function
+	case fieldQualifier:
+		return &r.Qualifier
+	case fieldVersionID:
+		return &r.VersionID
+	case fieldInstanceID:
+		return &r.InstanceID
+	case fieldRequestID:
+		return &r.RequestID
+	case fieldMessage:
+		return &r.Message
+	}
+	return nil
+}
+
+// A likeness keeps the texts of the record before: most of them repeat.
+type likeness [fieldMessage]string
+
+func (k *likeness) text(num protowire.Number, v []byte) string {
+	if num == fieldMessage || int(num) >= len(k) {
+		return string(v)
+	}
+	if k[num] != string(v) {
+		k[num] = string(v)
+	}
+	return k[num]
 }
 
 // check refuses what encode could not keep faithfully.
@@ -104,18 +137,44 @@ func check(r fc.LogRecord) error {
 	return nil
 }
 
-// split cuts a message into pieces of at most maxMessageBytes, between runes where the text is UTF-8. An empty one is one piece.
-func split(msg string) []string {
-	var parts []string
-	for len(msg) > maxMessageBytes {
-		n := maxMessageBytes
-		for n > maxMessageBytes-utf8.UTFMax && !utf8.RuneStart(msg[n]) {
-			n--
-		}
-		if !utf8.RuneStart(msg[n]) {
-			n = maxMessageBytes
-		}
-		parts, msg = append(parts, msg[:n]), msg[n:]
+// cut takes the first maxMessageBytes of a longer message, or somewhat less, so that a rune stays whole where the text is
+// UTF-8.
+func cut(msg string) (part, rest string) {
+	n := maxMessageBytes
+	for n > maxMessageBytes-utf8.UTFMax && !utf8.RuneStart(msg[n]) {
+		n--
 	}
-	return append(parts, msg)
+	if !utf8.RuneStart(msg[n]) {
+		n = maxMessageBytes
+	}
+	return msg[:n], msg[n:]
+}
+
+// An encoder renders records for the spool, one behind the other in memory that is used again.
+type encoder struct {
+	buf  []byte
+	recs [][]byte // parts of buf, or of what buf was before it grew
+	at   time.Time
+	from string // the service of the last record
+}
+
+// encoders is a pool of memory, no state.
+var encoders = sync.Pool{New: func() any { return new(encoder) }}
+
+// maxKept is the largest buffer that is kept for the next records.
+const maxKept = 256 << 10
+
+func (e *encoder) add(r fc.LogRecord) {
+	begin := len(e.buf)
+	e.buf = encode(e.buf, r)
+	e.recs = append(e.recs, e.buf[begin:len(e.buf):len(e.buf)])
+	e.at, e.from = r.Time, r.Service
+}
+
+func (e *encoder) release() {
+	clear(e.recs)
+	e.recs, e.buf = e.recs[:0], e.buf[:0]
+	if cap(e.buf) <= maxKept {
+		encoders.Put(e)
+	}
 }

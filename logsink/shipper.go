@@ -91,27 +91,69 @@ func NewShipper(opts Options) (*Shipper, error) {
 	return s, nil
 }
 
-// Append hands a record over. A record without Project or Logstore is not kept. A message above 900 KiB becomes several
-// records. Append returns after write(2), or at once while another goroutine writes to the same queue, unless
-// the queue's buffer of 1 MiB is full or Options.Block is set and the spool is full.
-func (s *Shipper) Append(r fc.LogRecord) {
-	if r.Project == "" || r.Logstore == "" {
+// Append hands records over, in order; those of one logstore that stand together are written together. A record without
+// Project or Logstore is not kept. A message above 900 KiB becomes several records. Append returns after write(2), or at
+// once while another goroutine writes to the same queue, unless the queue's buffer of 1 MiB is full or Options.Block is
+// set and the spool is full. It keeps neither rs nor what it points to.
+func (s *Shipper) Append(rs ...fc.LogRecord) {
+	for len(rs) > 0 {
+		n := 1
+		for n < len(rs) && rs[n].Project == rs[0].Project && rs[n].Logstore == rs[0].Logstore {
+			n++
+		}
+		if rs[0].Project != "" && rs[0].Logstore != "" {
+			s.appendTo(rs[0].Project, rs[0].Logstore, rs[:n])
+		}
+		rs = rs[n:]
+	}
+}
+
+func (s *Shipper) appendTo(project, logstore string, rs []fc.LogRecord) {
+	l, err := s.lane(project, logstore)
+	if err != nil {
+		s.drop(err, rs...)
 		return
 	}
+	e := encoders.Get().(*encoder)
+	defer e.release()
+	for _, r := range rs {
+		if err := check(r); err != nil {
+			s.drop(err, r)
+			continue
+		}
+		for len(r.Message) > maxMessageBytes {
+			part := r
+			part.Message, r.Message = cut(r.Message)
+			e.add(part)
+		}
+		e.add(r)
+	}
+	l.append(e)
+}
+
+func (s *Shipper) drop(err error, rs ...fc.LogRecord) {
+	s.metrics.lines.WithLabelValues("dropped").Add(float64(len(rs)))
+	for _, r := range rs {
+		s.log.Error("log line dropped", zap.String("project", r.Project), zap.String("logstore", r.Logstore),
+			zap.String("requestId", r.RequestID), zap.Error(err))
+	}
+}
+
+// Deliver spools one record and returns when it is on the disk. Unlike Append it says so when it cannot: spool.ErrFull,
+// ErrClosed or the disk's error; the record is not kept then. A message of at most 900 KiB.
+func (s *Shipper) Deliver(ctx context.Context, r fc.LogRecord) error {
 	l, err := s.lane(r.Project, r.Logstore)
 	if err == nil {
 		err = check(r)
 	}
+	if err == nil {
+		err = l.q.Append(false, encode(nil, r))
+	}
 	if err != nil {
-		s.metrics.lines.WithLabelValues("dropped").Inc()
-		s.log.Error("log line dropped", zap.String("project", r.Project), zap.String("logstore", r.Logstore),
-			zap.String("requestId", r.RequestID), zap.Error(err))
-		return
+		return fmt.Errorf("log record for %s/%s: %w", r.Project, r.Logstore, err)
 	}
-	for _, part := range split(r.Message) {
-		r.Message = part
-		l.append(r)
-	}
+	s.metrics.lines.WithLabelValues("appended").Inc()
+	return s.Sync(ctx)
 }
 
 // lane finds or makes the lane of a logstore.

@@ -93,16 +93,19 @@ func soon(so func() bool) bool {
 // wear makes calls that succeed and kills on functions of all ready runtimes at once, and deletes the functions.
 func (h *house) wear(t *testing.T, calls, kills int) {
 	t.Helper()
-	var fns []function
+	var fns, short []function // short ones are for calls that never end
 	for language, source := range wearing {
 		file := map[string]string{"nodejs": "index.js", "python": "index.py"}[language]
 		for _, l := range languages {
 			for _, runtime := range l.runtimes {
 				if l.name == language && h.status[runtime].Ready {
 					f := function{service: plain, name: "wear-" + strings.ReplaceAll(runtime, ".", "_"), runtime: runtime,
-						handler: "index.handler", code: zipFiles(t, map[string]string{file: source}), timeout: 2}
+						handler: "index.handler", code: zipFiles(t, map[string]string{file: source})}
 					h.deploy(t, f)
 					fns = append(fns, f)
+					f.name, f.timeout = f.name+"-short", 2
+					h.deploy(t, f)
+					short = append(short, f)
 				}
 			}
 		}
@@ -122,6 +125,9 @@ func (h *house) wear(t *testing.T, calls, kills int) {
 	for i, event := range events {
 		g.Go(func() error {
 			f := fns[i%len(fns)]
+			if event == "never" {
+				f = short[i%len(fns)]
+			}
 			a, err := h.invoke(f.service, f.name, []byte(event), false)
 			if err != nil {
 				return err
@@ -140,7 +146,7 @@ func (h *house) wear(t *testing.T, calls, kills int) {
 		t.Fatal(err)
 	}
 	t.Logf("calls by event: %v", ends)
-	for _, f := range fns {
+	for _, f := range append(fns, short...) {
 		h.remove(t, f)
 	}
 	h.api.HTTP.CloseIdleConnections()

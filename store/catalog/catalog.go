@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"fcd/fc"
 	"fcd/store"
 )
 
@@ -27,6 +28,7 @@ type Catalog struct {
 	services  *table[string, *service]
 	functions *table[functionName, *function]
 	triggers  *triggers
+	async     *table[string, *fc.AsyncConfig] // by key
 	code      *code
 
 	watchers []func(key string)
@@ -43,6 +45,7 @@ func New(s store.Store, opt Options) *Catalog {
 		services:  newTable[string, *service](),
 		functions: newTable[functionName, *function](),
 		triggers:  newTriggers(),
+		async:     newTable[string, *fc.AsyncConfig](),
 		code:      newCode(),
 		progress:  newProgress(),
 	}
@@ -141,6 +144,8 @@ func (c *Catalog) apply(r store.Record) (err error) {
 		err = c.applyFunction(r)
 	case strings.HasPrefix(r.Key, triggerPrefix):
 		err = c.triggers.apply(r)
+	case strings.HasPrefix(r.Key, asyncPrefix):
+		err = c.applyAsync(r)
 	}
 	if err != nil {
 		return err
@@ -159,6 +164,9 @@ func (c *Catalog) keys() []string {
 	}
 	for name := range c.functions.keys() {
 		all = append(all, FunctionKey(name.service, name.function))
+	}
+	for key := range c.async.keys() {
+		all = append(all, key)
 	}
 	return append(all, c.triggers.keys()...)
 }

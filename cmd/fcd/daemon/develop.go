@@ -25,11 +25,9 @@ func (v Develop) apply(o *invoker.Options) {
 // bothLogs gives lines to the pipeline, as far as they have a logstore, and to whoever watches.
 type bothLogs struct{ pipeline, watcher invoker.Logs }
 
-func (b bothLogs) Append(r fc.LogRecord) {
-	if r.Project != "" && r.Logstore != "" {
-		b.pipeline.Append(r)
-	}
-	b.watcher.Append(r)
+func (b bothLogs) Append(rs ...fc.LogRecord) {
+	b.pipeline.Append(rs...)
+	b.watcher.Append(rs...)
 }
 
 // Warm makes sure that the function has an instance, so that its next call need not wait for the start of one.

@@ -85,10 +85,12 @@ type lines struct {
 	all []string
 }
 
-func (l *lines) Append(r fc.LogRecord) {
+func (l *lines) Append(rs ...fc.LogRecord) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.all = append(l.all, r.Message)
+	for _, r := range rs {
+		l.all = append(l.all, r.Message)
+	}
 }
 
 func (l *lines) text() string {

@@ -43,10 +43,12 @@ func Terminal(w io.Writer) bool {
 	return err == nil
 }
 
-// Append shows a line. A record may hold carriage returns for the newlines of one log call.
-func (p *Printer) Append(r fc.LogRecord) {
-	if r.Service == p.ref.Service && r.Function == p.ref.Function {
-		p.Line(strings.ReplaceAll(r.Message, "\r", "\n"))
+// Append shows lines. A record may hold carriage returns for the newlines of one log call.
+func (p *Printer) Append(rs ...fc.LogRecord) {
+	for _, r := range rs {
+		if r.Service == p.ref.Service && r.Function == p.ref.Function {
+			p.Line(strings.ReplaceAll(r.Message, "\r", "\n"))
+		}
 	}
 }
 

@@ -107,7 +107,11 @@ func TestACallIsInterrupted(t *testing.T) {
 
 type logsFunc func(fc.LogRecord)
 
-func (f logsFunc) Append(r fc.LogRecord) { f(r) }
+func (f logsFunc) Append(rs ...fc.LogRecord) {
+	for _, r := range rs {
+		f(r)
+	}
+}
 
 func TestAFunctionIsToldByItsFolder(t *testing.T) {
 	tests := []struct {
