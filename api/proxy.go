@@ -32,6 +32,8 @@ var ownHeaders = []string{"connection", "keep-alive", "proxy-authorization", "pr
 // all others a signature by somebody who may invoke the function comes first, so that nobody else learns what exists.
 func (a *API) proxy(c *call) (answer, error) {
 	c.op = proxied
+	// A function, or a refusal, may answer before all of the request has come.
+	_ = http.NewResponseController(c.w).EnableFullDuplex()
 	path, pathErr := c.readProxyPath()
 	t, found := a.o.Catalog.HTTPTrigger(c.params.service, c.params.function)
 	rules, err := httpRules(t)
@@ -136,7 +138,6 @@ func (a *API) invokeHTTP(c *call, t *fc.Target, r *fc.HTTPRequest) (answer, erro
 	r.Begin = func(resp fc.HTTPResponse) io.Writer {
 		begun, status = true, resp.Status
 		ctrl := http.NewResponseController(c.w)
-		_ = ctrl.EnableFullDuplex() // a function may answer before it has read all of the request
 		a.head(c, answer{status: resp.Status, own: resp.Headers, header: []header{
 			{headerCodeChecksum, t.Function.CodeChecksum}, {headerVersion, t.VersionID}, {headerExpose, exposed},
 		}})

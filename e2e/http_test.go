@@ -157,6 +157,7 @@ func TestHTTPTriggersOfTypeFunctionWantASignature(t *testing.T) {
 	req, err := http.NewRequestWithContext(t.Context(), "POST", h.e.API+at+"/go?x=1", strings.NewReader("from go"))
 	must(t, err)
 	req.Header.Set("X-Own", "o")
+	req.Header.Set("Content-Type", "text/plain") // what the SDK sends if there is none, it does not sign
 	res, err := c.DoHttpRequest(req)
 	must(t, err)
 	if body := readAll(t, res); res.StatusCode != 201 || !strings.Contains(body, "|from go|") {
@@ -189,7 +190,7 @@ fc.get('/proxy/web/f/some path', {b: '2', a: '1'}, {'x-own': 'node'}).then(r => 
 func TestHTTPTriggersOfCustomFunctionsStream(t *testing.T) {
 	h := boot(t)
 	h.service("web", "")
-	h.deploy("web/own", "custom", map[string]string{"bootstrap": `#!/usr/bin/python3
+	h.deploy("web/own", "custom", map[string]string{"server.py": `
 import base64, http.server, json, os
 class H(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
@@ -213,7 +214,8 @@ class H(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b'0\r\n\r\n'); self.wfile.flush()
     def log_message(self, *a): pass
 http.server.HTTPServer(('0.0.0.0', int(os.environ['FC_SERVER_PORT'])), H).serve_forever()
-`}, m{"timeout": 60, "memorySize": 256})
+`}, m{"timeout": 60, "memorySize": 256,
+		"customRuntimeConfig": m{"command": []string{"/usr/bin/python3"}, "args": []string{"/code/server.py"}}})
 	h.httpTrigger("web/own", "anonymous", "POST")
 
 	talk := func(lines ...string) (*http.Response, []string, error) {

@@ -655,11 +655,9 @@
   // httpResponse takes what the handler answers. The first send counts.
   function httpResponse(request) {
     let status = 200;
-    let sent = false;
+    let sent = null; // the header of the answer, once it is decided
     const headers = {}; // by lower-case name: name and values
     function leave(body) {
-      const all = {};
-      Object.keys(headers).forEach(function (key) { all[headers[key].name] = headers[key].values; });
       nextTick(function () {
         if (!request.open) return;
         let bytes;
@@ -669,7 +667,7 @@
           fail(bad, undefined, request);
           return;
         }
-        answer(request, T.RESULT, { status: status, headers: all }, bytes);
+        answer(request, T.RESULT, sent, bytes);
       });
     }
     return {
@@ -680,8 +678,9 @@
       },
       deleteHeader: function (name) { delete headers[String(name).toLowerCase()]; },
       send: function (body) {
-        if (sent) return;
-        sent = true;
+        if (sent !== null) return;
+        sent = { status: status, headers: {} };
+        Object.keys(headers).forEach(function (key) { sent.headers[headers[key].name] = headers[key].values; });
         if (body === null || typeof body !== 'object' || typeof body.pipe !== 'function') return leave(body);
         const parts = [];
         body.on('data', function (part) { parts.push(isBuffer(part) ? part : bufferFrom(String(part))); });
