@@ -100,7 +100,10 @@ func (w *web) ready() error {
 func (w *web) exchange(r run, deadline time.Time) (frame.Answer, error) {
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
-	if w.api.polls() {
+	switch {
+	case w.api.polls() && r.http != nil:
+		return frame.Answer{}, &verdict{message: "a program that fetches its requests takes none of an HTTP trigger", errorType: "InvalidRequest"}
+	case w.api.polls():
 		return w.api.exchange(ctx, r, w.header(r), w.gone)
 	}
 	req, err := w.request(ctx, r)
