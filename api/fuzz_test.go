@@ -2,11 +2,13 @@ package api
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 
 	"fcd/fc"
+	"fcd/store"
 )
 
 // FuzzDecodeService checks that a body either is refused as an invalid argument or leaves something that validates and
@@ -107,6 +109,33 @@ func FuzzPath(f *testing.F) {
 	})
 }
 
+func FuzzProxyPath(f *testing.F) {
+	for _, s := range []string{"s/f", "s.LATEST/f/a%20b?c=d", "s/f//..//%2e%2e/%2F", "s", "/", "s/%zz", "s.a.b/f/x?x-fc-a=1&b;c&%", "9/f"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, rest string) {
+		u, err := url.Parse("http://h" + proxyPath + rest)
+		if err != nil || !Streams(u.EscapedPath()) {
+			return
+		}
+		c := &call{Request: &http.Request{Method: "GET", URL: u, Header: http.Header{"X-Fc-A": {"1"}, "Te": {"x"}}}}
+		path, err := c.readProxyPath()
+		if err != nil {
+			refused(t, err)
+			return
+		}
+		r := c.httpRequest(path, false)
+		if !strings.HasPrefix(r.Path, "/") || strings.ContainsAny(c.params.service+c.params.function, "/. ") || len(r.Headers) != 1 {
+			t.Fatalf("%q gives %+v of %+v", rest, r, c.params)
+		}
+		for name := range r.Queries {
+			if strings.HasPrefix(strings.ToLower(name), "x-fc-") {
+				t.Fatalf("%q shows the query %q", rest, name)
+			}
+		}
+	})
+}
+
 func FuzzPage(f *testing.F) {
 	f.Add("limit=3&startKey=a&prefix=b&nextToken=c", "abc")
 	f.Add("limit=&startKey=%00", "-")
@@ -146,4 +175,33 @@ func renders(t *testing.T, view any) {
 	if err != nil || !json.Valid(b) {
 		t.Fatalf("%s: %v", b, err)
 	}
+}
+
+// FuzzInvocationQuery: whatever the parameters of a listing are, they are refused or mean what they say.
+func FuzzInvocationQuery(f *testing.F) {
+	for _, s := range []string{"", "limit=3&status=Expired&sortOrderByTime=asc", "startedTimeBegin=1&startedTimeEnd=-1", "includePayload=true&nextToken=MTIzL2lk"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		v, err := url.ParseQuery(raw)
+		if err != nil {
+			return
+		}
+		q, err := readInvocationQuery(v)
+		if err != nil {
+			if fc.CodeOf(err) != fc.InvalidArgument {
+				t.Errorf("%q: %v", raw, err)
+			}
+			return
+		}
+		if q.Limit < 1 || q.Limit > maxPage {
+			t.Errorf("%q: a limit of %d", raw, q.Limit)
+		}
+		if token := v.Get("nextToken"); token != "" {
+			inv := store.Invocation{Msg: store.Msg{Enqueued: q.After.Enqueued, RequestID: q.After.RequestID}}
+			if again, err := readPlace(placeToken(inv)); err != nil || again != q.After {
+				t.Errorf("%q: the place %+v became %+v, %v", raw, q.After, again, err)
+			}
+		}
+	})
 }

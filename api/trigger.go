@@ -269,10 +269,7 @@ func (a *API) changeTrigger(c *call, body *triggerBody, old *fc.Trigger) (*fc.Tr
 	if err := a.checkTrigger(old, &t, body.config()); err != nil {
 		return nil, err
 	}
-	if t.InvocationRole == old.InvocationRole {
-		return &t, nil
-	}
-	return &t, a.authorizeTriggerRole(c, &t)
+	return &t, a.authorizeTriggerRole(c, &t) // whoever changes what a role is used for hands it over
 }
 
 func (a *API) getTrigger(c *call) (answer, error) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"fcd/fc"
 )
 
 // Version of the protocol, in Hello and Ready.
@@ -84,7 +86,7 @@ type Request struct {
 	Credentials *Credentials    `json:"credentials,omitempty"`
 	RetryCount  int             `json:"retryCount,omitempty"`
 	Tracing     *Tracing        `json:"tracing,omitempty"`
-	HTTP        json.RawMessage `json:"http,omitempty"` // of an HTTP trigger
+	HTTP        *fc.HTTPRequest `json:"http,omitempty"` // of an HTTP trigger; the frame's body is the request's
 }
 
 // plain tells whether a request has only fields that need no JSON encoder, as nearly all have.
@@ -125,6 +127,9 @@ type Answer struct {
 	Status  int                 `json:"status,omitempty"`  // of an HTTP trigger
 	Headers map[string][]string `json:"headers,omitempty"` // of an HTTP trigger
 	Body    []byte              `json:"-"`                 // the result, or the error as JSON
+	Dropped int                 `json:"-"`                 // see Frame
+	// Streamed says that the result has gone to the caller already. Never on the wire.
+	Streamed bool `json:"-"`
 }
 
 // Error classes of Answer.Class, for metrics and logs.
@@ -165,7 +170,7 @@ func ReadAnswer(f Frame) (Answer, error) {
 	if err := json.Unmarshal(f.Header, &a); err != nil {
 		return Answer{}, fmt.Errorf("%w: answer: %w", ErrMalformed, err)
 	}
-	a.Type, a.Body = f.Type, f.Body
+	a.Type, a.Body, a.Dropped = f.Type, f.Body, f.Dropped
 	if a.Class == "" && a.Type != TypeResult {
 		a.Class = map[Type]string{TypeHandled: ClassHandled, TypeUnhandled: ClassUnhandled}[a.Type]
 	}
