@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -12,6 +13,9 @@ import (
 	"fcd/store"
 	"fcd/store/catalog"
 )
+
+// headerExtensions asks for triggers of types that the cloud does not have, in lists.
+const headerExtensions = "X-Fc-Extensions"
 
 // maxSiblings bounds how many triggers of one function are looked at for conflicts.
 const maxSiblings = 1000
@@ -291,6 +295,9 @@ func (a *API) listTriggers(c *call) (answer, error) {
 		t, err := catalog.DecodeTrigger(r)
 		if err != nil {
 			return triggerView{}, err
+		}
+		if strings.HasPrefix(t.Type, fc.ExtensionPrefix) && c.Header.Get(headerExtensions) != "1" {
+			return triggerView{}, errOmitted
 		}
 		return viewTrigger(t), nil
 	})

@@ -23,7 +23,8 @@ func Default() *Config {
 		OSS: OSS{AuthVersion: "v4", OverlapStatus: 400, MaxTriggersPerBucket: 10},
 		SLS: SLS{AuthVersion: "v1", RequestTimeout: 10 * time.Second, RetryTimeout: time.Second, TopicStyle: "service"},
 		Triggers: Triggers{
-			Queues: []TriggerQueue{}, Push: TriggerPush{Bindings: []TriggerBinding{}}, Listings: []TriggerListing{}},
+			Queues: []TriggerQueue{}, Push: TriggerPush{Bindings: []TriggerBinding{}}, Listings: []TriggerListing{},
+			Directories: []TriggerDirectory{}},
 		RAM: RAM{Mode: "enforce", CheckAtCreate: "strict", DefaultRoles: true, SystemPolicies: "builtin", STS: STS{Life: time.Hour}},
 		Limits: Limits{MaxTimeoutSeconds: l.MaxTimeoutSeconds, MaxMemoryMB: l.MaxMemoryMB, SyncBodyBytes: l.MaxSyncBodyBytes,
 			AsyncBodyBytes: l.MaxAsyncBodyBytes, ResultBytes: l.MaxResultBytes, CodeZipBytes: l.MaxCodeZipBytes,

@@ -120,12 +120,12 @@ func (c *Config) SandboxOptions() native.Options {
 func (c *Config) OCIOptions() oci.Options {
 	n := c.SandboxOptions()
 	return oci.Options{Dir: filepath.Join(c.DataDir, "oci"), Command: c.Sandbox.OCI.Command, Args: c.Sandbox.OCI.Args,
-		UIDFirst: n.UIDFirst, UIDLast: n.UIDLast, Pids: n.Pids, TmpMB: n.TmpMB, NAT: n.NAT, NATRequired: n.NATRequired}
+		UIDFirst: n.UIDFirst, UIDLast: n.UIDLast, Pids: n.Pids, TmpMB: n.TmpMB, OpenFiles: n.OpenFiles, NAT: n.NAT, NATRequired: n.NATRequired}
 }
 
 // ProcessOptions are those of the driver process.
 func (c *Config) ProcessOptions() process.Options {
-	return process.Options{Dir: filepath.Join(c.DataDir, "process"), Pids: c.Sandbox.Pids}
+	return process.Options{Dir: filepath.Join(c.DataDir, "process"), Pids: c.Sandbox.Pids, OpenFiles: c.Sandbox.OpenFiles}
 }
 
 // natOptions are those of the network of functions; what does not parse was refused by Validate.
