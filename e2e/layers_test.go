@@ -34,6 +34,7 @@ var floors = map[string]int{
 	"fcd/triggers/oss":                3,
 	"fcd/triggers/timer":              3,
 	"fcd/triggers/directory":          3,
+	"fcd/triggers/logs":               3,
 	"fcd/triggers/mnstopic":           3,
 	"fcd/triggers/ways":               3,
 	"fcd/triggers/ways/waystest":      5,
