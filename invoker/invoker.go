@@ -77,7 +77,7 @@ func New(o Options) (*Invoker, error) {
 		for range restockers() {
 			v.work.Go(v.restock)
 		}
-	} else {
+	} else if o.PoolMax >= 0 {
 		o.Log.Warn("instances are never ready beforehand: each function's first call starts its own", zap.String("reason", reason))
 	}
 	v.pumping.Go(v.pump.run)
