@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -193,6 +194,10 @@ func (l *lane) ship(ctx context.Context, lines []line) error {
 
 // byTopic groups a window by topic, in the order of each topic's first line.
 func (l *lane) byTopic(lines []line) [][]line {
+	first := l.s.opts.Topic(lines[0].rec)
+	if !slices.ContainsFunc(lines, func(ln line) bool { return l.s.opts.Topic(ln.rec) != first }) {
+		return [][]line{lines} // a logstore of one service
+	}
 	var groups [][]line
 	index := map[string]int{}
 	for _, ln := range lines {

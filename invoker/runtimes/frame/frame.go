@@ -108,8 +108,8 @@ func (r *Reader) bytes(n int) ([]byte, error) {
 
 // Writer writes frames. Not for concurrent use.
 type Writer struct {
-	w   io.Writer
-	buf []byte
+	w          io.Writer
+	heads, buf []byte // memory for the next messages
 }
 
 // NewWriter makes a Writer. w must write all it is given or fail, as os.File does.
@@ -119,17 +119,20 @@ func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
 // peer once. Bodies beyond the pipe's buffer need a peer that reads: write and read in separate goroutines. Nothing is
 // written when a message breaks the bounds (an error that wraps ErrTooLarge) or its header does not encode.
 func (w *Writer) Write(msgs ...Message) error {
-	heads := make([][]byte, len(msgs))
-	for i, m := range msgs {
-		h, err := head(m)
-		if err != nil {
+	w.heads = w.heads[:0]
+	ends := make([]int, 0, 4) // of the heads
+	for _, m := range msgs {
+		var err error
+		if w.heads, err = appendHead(w.heads, m); err != nil {
 			return err
 		}
-		heads[i] = h
+		ends = append(ends, len(w.heads))
 	}
 	w.buf = w.buf[:0]
+	begin := 0
 	for i, m := range msgs {
-		w.buf = append(w.buf, heads[i]...)
+		w.buf = append(w.buf, w.heads[begin:ends[i]]...)
+		begin = ends[i]
 		if len(m.Body) <= joinBelow {
 			w.buf = append(w.buf, m.Body...)
 			continue
@@ -153,25 +156,38 @@ func (w *Writer) flush() error {
 	return err
 }
 
-// head is everything of a frame before its body.
-func head(m Message) ([]byte, error) {
-	h := []byte("{}")
-	if m.Header != nil {
-		var err error
-		if h, err = json.Marshal(m.Header); err != nil {
-			return nil, fmt.Errorf("header of frame type %d: %w", m.Type, err)
-		}
+// appendHead appends everything of a frame before its body.
+func appendHead(dst []byte, m Message) ([]byte, error) {
+	begin := len(dst)
+	dst = append(dst, make([]byte, preludeSize)...)
+	dst, err := appendHeader(dst, m.Header)
+	if err != nil {
+		return nil, fmt.Errorf("header of frame type %d: %w", m.Type, err)
 	}
-	if len(h) > MaxHeader {
-		return nil, fmt.Errorf("%w: header of %d bytes, at most %d", ErrTooLarge, len(h), MaxHeader)
+	header := len(dst) - begin - preludeSize
+	if header > MaxHeader {
+		return nil, fmt.Errorf("%w: header of %d bytes, at most %d", ErrTooLarge, header, MaxHeader)
 	}
-	total := 5 + len(h) + len(m.Body)
+	total := 5 + header + len(m.Body)
 	if total > MaxTotal {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, total, MaxTotal)
 	}
-	b := make([]byte, preludeSize, preludeSize+len(h))
-	binary.BigEndian.PutUint32(b, uint32(total))
-	b[4] = byte(m.Type)
-	binary.BigEndian.PutUint32(b[5:], uint32(len(h)))
-	return append(b, h...), nil
+	p := dst[begin:]
+	binary.BigEndian.PutUint32(p, uint32(total))
+	p[4] = byte(m.Type)
+	binary.BigEndian.PutUint32(p[5:], uint32(header))
+	return dst, nil
+}
+
+func appendHeader(dst []byte, header any) ([]byte, error) {
+	switch h := header.(type) {
+	case nil:
+		return append(dst, "{}"...), nil
+	case *Request:
+		if h.plain() {
+			return h.appendPlain(dst), nil
+		}
+	}
+	b, err := json.Marshal(header)
+	return append(dst, b...), err
 }

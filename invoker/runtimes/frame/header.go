@@ -3,6 +3,8 @@ package frame
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 )
 
 // Version of the protocol, in Hello and Ready.
@@ -83,6 +85,21 @@ type Request struct {
 	RetryCount  int             `json:"retryCount,omitempty"`
 	Tracing     *Tracing        `json:"tracing,omitempty"`
 	HTTP        json.RawMessage `json:"http,omitempty"` // of an HTTP trigger
+}
+
+// plain tells whether a request has only fields that need no JSON encoder, as nearly all have.
+func (r *Request) plain() bool {
+	return r.Credentials == nil && r.Tracing == nil && r.HTTP == nil && ValidID(r.ID) && !strings.ContainsAny(r.ID, `"\<>&`)
+}
+
+// appendPlain appends the JSON of a plain request.
+func (r *Request) appendPlain(dst []byte) []byte {
+	dst = append(append(dst, `{"id":"`...), r.ID...)
+	dst = strconv.AppendInt(append(dst, `","deadlineMs":`...), r.DeadlineMS, 10)
+	if r.RetryCount != 0 {
+		dst = strconv.AppendInt(append(dst, `,"retryCount":`...), int64(r.RetryCount), 10)
+	}
+	return append(dst, '}')
 }
 
 // Tracing is the span that an invocation belongs to.
