@@ -104,6 +104,8 @@ type Triggers interface {
 	// RoleService is the service that must be trusted by the invocation role of that type of trigger, like
 	// "oss.aliyuncs.com"; "" for a type that needs no role.
 	RoleService(triggerType string) string
+	// Upcoming tells the next n instants after now at which a trigger fires by the clock; InvalidArgument for other types.
+	Upcoming(t *fc.Trigger, now time.Time, n int) (fc.Upcoming, error)
 }
 
 // InvocationRoles tells whether a role exists, trusts the service and may invoke the resource; AccessDenied if not.

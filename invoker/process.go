@@ -117,6 +117,7 @@ func (p *process) openPipes(bootstrap bool) (theirs [4]*os.File, err error) {
 	if bootstrap {
 		p.answers.file = p.out
 		p.frames, p.writer = frame.NewReader(&p.answers), frame.NewWriter(p.in)
+		p.frames.MaxBody = int(p.v.opt.Limits.MaxResultBytes)
 	}
 	return theirs, nil
 }

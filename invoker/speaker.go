@@ -112,7 +112,7 @@ func (s *frames) answer(id string) (frame.Answer, error) {
 		return frame.Answer{}, err
 	}
 	if f.Type == frame.TypeResult && plainHeader(f.Header, id) {
-		return frame.Answer{Type: f.Type, ID: id, Body: f.Body}, nil
+		return frame.Answer{Type: f.Type, ID: id, Body: f.Body, Dropped: f.Dropped}, nil
 	}
 	a, err := frame.ReadAnswer(f)
 	if err != nil {

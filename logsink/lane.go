@@ -249,9 +249,10 @@ func (l *lane) backoff(c Class) time.Duration {
 	l.attempts++
 	l.mu.Unlock()
 	if c == Slow {
-		return 5*time.Second + rand.N(min(5*time.Second<<n, 55*time.Second))
+		slow := l.s.opts.SlowRetry
+		return slow + rand.N(min(slow<<n, 11*slow))
 	}
-	return rand.N(min(100*time.Millisecond<<n, 30*time.Second)) + time.Millisecond
+	return rand.N(min(l.s.opts.Retry<<n, 30*time.Second)) + time.Millisecond
 }
 
 func (l *lane) pause(ctx context.Context, d time.Duration) {

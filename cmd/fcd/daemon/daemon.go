@@ -61,10 +61,12 @@ type Daemon struct {
 	ram      *ram.Directory
 	localSLS *localsls.Server
 	shipper  *logsink.Shipper
-	driver   sandbox.Driver
-	runtimes *runtimes.Table
-	invoker  *invoker.Invoker
-	async    *async.Dispatcher
+	// spoolFailed is closed when the disk has failed the log spool.
+	spoolFailed <-chan struct{}
+	driver      sandbox.Driver
+	runtimes    *runtimes.Table
+	invoker     *invoker.Invoker
+	async       *async.Dispatcher
 	// destinations are told of the ends of asynchronous invocations.
 	destinations destinations
 	kinds        *triggers.Kinds

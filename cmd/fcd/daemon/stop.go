@@ -81,6 +81,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	case failure = <-d.failed:
 	case <-d.store.Failed():
 		failure = fmt.Errorf("store: %w", store.ErrFatal)
+	case <-d.spoolFailed:
+		failure = errors.New("log spool: the disk failed a flush")
 	}
 	if failure != nil {
 		d.log.Error("stopping: the daemon cannot go on", zap.Error(failure))

@@ -50,6 +50,8 @@ type Frame struct {
 	Type   Type
 	Header json.RawMessage // a JSON object, not yet checked
 	Body   []byte
+	// Dropped is the length of a body that Reader.MaxBody kept out of Body, 0 otherwise.
+	Dropped int
 }
 
 // Message is one frame to write. A nil Header is written as {}.
@@ -60,7 +62,13 @@ type Message struct {
 }
 
 // Reader reads frames. Not for concurrent use.
-type Reader struct{ r *bufio.Reader }
+type Reader struct {
+	// MaxBody is the longest body to keep, bytes; 0: any. A longer one is read to its end, so that the stream stays in
+	// step, and thrown away, so that it costs no memory.
+	MaxBody int
+
+	r *bufio.Reader
+}
 
 // NewReader makes a Reader. It reads ahead, so nothing else may read from r.
 func NewReader(r io.Reader) *Reader { return &Reader{r: bufio.NewReaderSize(r, readAhead)} }
@@ -81,11 +89,29 @@ func (r *Reader) Read() (Frame, error) {
 	case total < 5+hdrLen:
 		return Frame{}, fmt.Errorf("%w: %d bytes cannot hold a header of %d", ErrMalformed, total, hdrLen)
 	}
+	if body := int(total - 5 - hdrLen); r.MaxBody > 0 && body > r.MaxBody {
+		return r.drop(Type(p[4]), int(hdrLen), body)
+	}
 	rest, err := r.bytes(int(total) - 5)
 	if err != nil {
 		return Frame{}, err
 	}
 	return Frame{Type: Type(p[4]), Header: rest[:hdrLen:hdrLen], Body: rest[hdrLen:]}, nil
+}
+
+// drop reads a frame without keeping its body.
+func (r *Reader) drop(t Type, header, body int) (Frame, error) {
+	h, err := r.bytes(header)
+	if err != nil {
+		return Frame{}, err
+	}
+	if _, err := io.CopyN(io.Discard, r.r, int64(body)); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return Frame{}, err
+	}
+	return Frame{Type: t, Header: h, Dropped: body}, nil
 }
 
 // bytes reads n bytes. Memory is taken as the bytes come, so that a length field alone costs at most firstRead.

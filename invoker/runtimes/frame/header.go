@@ -125,6 +125,7 @@ type Answer struct {
 	Status  int                 `json:"status,omitempty"`  // of an HTTP trigger
 	Headers map[string][]string `json:"headers,omitempty"` // of an HTTP trigger
 	Body    []byte              `json:"-"`                 // the result, or the error as JSON
+	Dropped int                 `json:"-"`                 // see Frame
 }
 
 // Error classes of Answer.Class, for metrics and logs.
@@ -165,7 +166,7 @@ func ReadAnswer(f Frame) (Answer, error) {
 	if err := json.Unmarshal(f.Header, &a); err != nil {
 		return Answer{}, fmt.Errorf("%w: answer: %w", ErrMalformed, err)
 	}
-	a.Type, a.Body = f.Type, f.Body
+	a.Type, a.Body, a.Dropped = f.Type, f.Body, f.Dropped
 	if a.Class == "" && a.Type != TypeResult {
 		a.Class = map[Type]string{TypeHandled: ClassHandled, TypeUnhandled: ClassUnhandled}[a.Type]
 	}
