@@ -117,6 +117,9 @@ func (v *Invoker) invoke(ctx context.Context, call fc.Call) (fc.Result, error) {
 	if err != nil {
 		return fc.Result{}, err
 	}
+	if err := v.collect(&call, t); err != nil {
+		return fc.Result{}, err
+	}
 	if limit := v.opt.Limits.MaxSyncBodyBytes; int64(len(call.Payload)) > limit {
 		return fc.Result{}, fc.Errorf(fc.EntityTooLarge, "payload size exceeds maximum allowed size (%d bytes)", limit)
 	}
