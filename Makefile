@@ -11,7 +11,7 @@ DATA     ?= data
 export FCD_RUNTIMES_DIR ?= $(CURDIR)/$(CACHE)/runtimes
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test bench leaks soak fuzz layers clean deps-demo deps-test runtimes-demo runtimes-test examples FORCE
+.PHONY: help build demo run test bench leaks soak kills fuzz layers clean deps-demo deps-test runtimes-demo runtimes-test examples FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ leaks: runtimes-test ## call functions 10000 times, kill 500 of them, look for w
 
 soak: deps-test runtimes-test ## five minutes of full load with exits, timeouts and evictions (SOAK=5m)
 	FCD_SOAK=$(or $(SOAK),5m) go test -count=1 -timeout 60m -v -run 'TestSoak$$' ./e2e
+
+kills: ## kill what takes events from outside 200 times between queue and acknowledgement, count lost and doubled events
+	FCD_KILLS=200 go test -count=1 -timeout 30m -v -run TestKillBetweenDispatchAndAcknowledgement ./triggers/ways
 
 fuzz: ## run each fuzz target longer (FUZZTIME=60s)
 	@deploy/fuzz.sh $(FUZZTIME)

@@ -19,6 +19,7 @@ const (
 	headerCodeChecksum = "X-Fc-Code-Checksum"
 	headerVersion      = "X-Fc-Invocation-Service-Version"
 	headerInstanceID   = "X-Fc-Instance-Id"
+	headerInvocationID = "X-Fc-Stateful-Async-Invocation-Id"
 	headerExpose       = "Access-Control-Expose-Headers"
 	headerOSSChecksum  = "X-Oss-Hash-Crc64ecma"
 )

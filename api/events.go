@@ -26,9 +26,19 @@ type Events interface {
 	Receive(ctx context.Context, triggerType string, a fc.Arrival) ([]fc.Receipt, error)
 }
 
-// extensions are fcd's own operations.
+// extensions are fcd's own operations. Policies know them as "fcd:" and their name.
 var extensions = [...]operation{
 	{"PutEvents", http.MethodPost, segments("events", aType), (*API).putEvents},
+	{"ListEvents", http.MethodGet, segments("events"), (*API).listEvents},
+	{"GetEvent", http.MethodGet, segments("events", anEvent), (*API).getEvent},
+	{"ReplayEvent", http.MethodPost, segments("events", anEvent, "replay"), (*API).replayEvent},
+
+	{"ListDeadLetters", http.MethodGet, segments("deadletters"), (*API).listDeadLetters},
+	{"GetDeadLetter", http.MethodGet, segments("deadletters", anID), (*API).getDeadLetter},
+	{"RedriveDeadLetters", http.MethodPost, segments("deadletters", anID, "redrive"), (*API).redriveDeadLetter},
+	{"RedriveDeadLetters", http.MethodPost, segments("deadletters", "redrive"), (*API).redriveDeadLetters},
+	{"PurgeDeadLetters", http.MethodDelete, segments("deadletters", anID), (*API).purgeDeadLetter},
+	{"PurgeDeadLetters", http.MethodDelete, segments("deadletters"), (*API).purgeDeadLetters},
 }
 
 // putEvents hands the events of the body to the triggers of their sources, and answers when they are safe.

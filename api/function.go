@@ -33,6 +33,7 @@ type functionBody struct {
 	InstanceType          *string            `json:"instanceType"`
 	CAPort                *int               `json:"caPort"`
 	CustomRuntimeConfig   *customRuntimeBody `json:"customRuntimeConfig"`
+	Lifecycle             *lifecycleBody     `json:"instanceLifecycleConfig"`
 	Code                  *codeBody          `json:"code"`
 }
 
@@ -53,6 +54,9 @@ func (b *functionBody) apply(f *fc.Function) {
 	set(&f.CAPort, b.CAPort)
 	if b.CustomRuntimeConfig != nil {
 		b.CustomRuntimeConfig.apply(f)
+	}
+	if b.Lifecycle != nil {
+		b.Lifecycle.apply(f)
 	}
 }
 
@@ -84,6 +88,7 @@ type functionView struct {
 	// CAPort is that of every custom function, and what was sent for others.
 	CAPort              int                     `json:"caPort,omitempty"`
 	CustomRuntimeConfig *fc.CustomRuntimeConfig `json:"customRuntimeConfig,omitempty"`
+	Lifecycle           *fc.LifecycleConfig     `json:"instanceLifecycleConfig,omitempty"`
 	CodeSize            int64                   `json:"codeSize"`
 	CodeChecksum        string                  `json:"codeChecksum"`
 	CreatedTime         string                  `json:"createdTime"`
@@ -97,7 +102,7 @@ func viewFunction(f *fc.Function) functionView {
 		Initializer: f.Initializer, InitializationTimeout: f.InitializationTimeoutSeconds,
 		EnvironmentVariables: f.EnvironmentVariables,
 		InstanceConcurrency:  f.InstanceConcurrency, InstanceType: f.InstanceType,
-		CAPort: f.CAPort, CustomRuntimeConfig: f.CustomRuntimeConfig,
+		CAPort: f.CAPort, CustomRuntimeConfig: f.CustomRuntimeConfig, Lifecycle: f.InstanceLifecycleConfig,
 		CodeSize: f.CodeSize, CodeChecksum: f.CodeChecksum,
 		CreatedTime: fc.FormatTime(f.CreatedTime), LastModifiedTime: fc.FormatTime(f.LastModifiedTime),
 	}
@@ -298,11 +303,15 @@ func (a *API) deleteFunction(c *call) (answer, error) {
 		if err := a.empty(ctx, triggers, refusal); err != nil {
 			return store.Batch{}, err
 		}
+		configs, err := a.asyncConfigsOf(ctx, p.service, p.function)
+		if err != nil {
+			return store.Batch{}, err
+		}
 		return store.Batch{
-			Puts: []store.Put{
+			Puts: append([]store.Put{
 				{Key: key, If: rev, Delete: true},
 				{Key: a.functionBindKey(p.service, p.function), If: store.IfAny, Delete: true},
-			},
+			}, configs...),
 			Guards: []store.Guard{{Key: triggers, If: store.IfAbsent, Prefix: true}},
 		}, nil
 	})

@@ -204,7 +204,7 @@ func start(t testing.TB, change ...func(*api.Options)) *server {
 	s.options = api.Options{
 		Store: s.store, Catalog: s.catalog, Packages: code, Invoker: invoker(s.echo),
 		Keys: keys{}, Policy: s.policy, Triggers: kinds{}, InvocationRoles: roles{}, Objects: objects{zipFile(t, "index.py")},
-		Logstores: logstores{}, Region: region, AccountID: account,
+		Logstores: logstores{}, Invocations: s.store, Region: region, AccountID: account,
 		ExternalURL: func() string { return s.url }, Registerer: s.metrics,
 		Now: func() time.Time { return s.now() },
 	}
@@ -340,6 +340,9 @@ var user option = as(userKey, userSecret)
 func (s *server) do(method, path string, body any, opts ...option) answer {
 	s.t.Helper()
 	url := s.url + base + path
+	if rest, ok := strings.CutPrefix(path, "!"); ok {
+		url = s.url + rest
+	}
 	if rest, ok := strings.CutPrefix(path, "!"); ok {
 		url = s.url + rest
 	}

@@ -77,15 +77,39 @@ func (a *API) enqueue(c *call, event []byte) (answer, error) {
 	if _, err := a.o.Catalog.Target(ref); err != nil {
 		return answer{}, err
 	}
+	id := c.Header.Get(headerInvocationID)
+	if id != "" {
+		if err := validateInvocationID(id); err != nil {
+			return answer{}, err
+		}
+	}
 	now := a.o.Now().UTC()
 	batch := store.Batch{Enqueue: []store.Msg{
-		{RequestID: c.requestID, Fn: ref.String(), Enqueued: now, NotAfter: now.Add(a.o.AsyncMaxAge), Payload: event},
+		{RequestID: c.requestID, Fn: ref.String(), InvocationID: id, Enqueued: now, NotAfter: now.Add(a.o.AsyncMaxAge), Payload: event},
 	}}
 	// The client may hang up; what was begun is finished, so that no answer and no invocation go together.
-	if _, err := a.o.Store.Apply(context.WithoutCancel(c.Context()), batch); err != nil {
+	ctx := context.WithoutCancel(c.Context())
+	done, err := a.o.Store.Apply(ctx, batch)
+	if err != nil {
 		return answer{}, storeError("Apply", err)
 	}
-	return answer{status: http.StatusAccepted}, nil
+	if id == "" {
+		return answer{status: http.StatusAccepted}, nil
+	}
+	if len(done.Duplicates) > 0 { // the same invocation: it is known by the request id of the first request
+		a.sameRequest(ctx, c, ref, id)
+	}
+	return answer{status: http.StatusAccepted, header: []header{{headerInvocationID, id}}}, nil
+}
+
+// sameRequest answers a repeated request with the request id of the first.
+func (a *API) sameRequest(ctx context.Context, c *call, ref fc.FunctionRef, id string) {
+	if a.o.Invocations == nil {
+		return
+	}
+	if inv, err := a.o.Invocations.FindByID(ctx, ref.String(), id); err == nil {
+		c.w.Header().Set(headerRequestID, inv.RequestID)
+	}
 }
 
 // invoke runs the function and renders its result or its error.

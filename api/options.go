@@ -30,8 +30,14 @@ type Options struct {
 	InvocationRoles InvocationRoles
 	// Objects reads code packages named by ossBucketName and ossObjectName. Optional: nil refuses that form.
 	Objects ObjectReader
+	// Invocations answers questions about asynchronous invocations. Optional: nil refuses them.
+	Invocations Invocations
+	// Stopper ends them. Optional: nil refuses that.
+	Stopper Stopper
 	// Events takes events that callers report. Optional: nil refuses them.
 	Events Events
+	// History answers what became of events and delivers them again. Optional: nil refuses that.
+	History History
 	// Logstores tells whether a service's logConfig names something that exists. Optional: nil accepts any.
 	Logstores Logstores
 
@@ -63,6 +69,8 @@ type Catalog interface {
 	// Target resolves a function; ServiceNotFound, FunctionNotFound, VersionNotFound or AliasNotFound.
 	Target(fc.FunctionRef) (*fc.Target, error)
 	TriggersBySource(arn string) []*fc.Trigger
+	// Trigger finds a trigger by its id.
+	Trigger(id string) (*fc.Trigger, bool)
 	// Wait returns when the view holds everything up to rev.
 	Wait(ctx context.Context, rev store.Rev) error
 }
@@ -107,6 +115,21 @@ type InvocationRoles interface {
 // shown to the caller.
 type ObjectReader interface {
 	Open(ctx context.Context, bucket, object string) (io.ReadCloser, int64, error)
+}
+
+// Invocations answers questions about asynchronous invocations; the store does.
+type Invocations interface {
+	store.Ledger
+	Find(ctx context.Context, requestID string) (store.Invocation, error)
+	Outcomes(ctx context.Context, f store.InvocationFilter, after string, limit int) ([]store.Invocation, error)
+}
+
+// Stopper ends asynchronous invocations for their callers; the dispatcher does.
+type Stopper interface {
+	// Stop ends a waiting one at once and has a running one cut. store.ErrNotFound if there is none.
+	Stop(ctx context.Context, requestID string) error
+	// Stopping tells whether a running one, by its id in the queue, has been asked to stop.
+	Stopping(id int64) bool
 }
 
 // Logstores checks that a project and its logstore exist. The refusal is InvalidArgument, whose message holds "not exist"

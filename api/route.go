@@ -32,7 +32,9 @@ const (
 	aQualified = "{service.qualifier}"
 	aFunction  = "{function}"
 	aTrigger   = "{trigger}"
+	anID       = "{id}"   // of an invocation
 	aType      = "{type}" // of trigger
+	anEvent    = "{event}"
 )
 
 // operations is the whole interface, in the guide's order.
@@ -53,6 +55,21 @@ var operations = [...]operation{
 	{"InvokeFunction", http.MethodPost, segments("services", aQualified, "functions", aFunction, "invocations"),
 		(*API).invokeFunction},
 
+	{"PutFunctionAsyncInvokeConfig", http.MethodPut, segments("services", aQualified, "functions", aFunction, "async-invoke-config"),
+		(*API).putAsyncConfig},
+	{"GetFunctionAsyncInvokeConfig", http.MethodGet, segments("services", aQualified, "functions", aFunction, "async-invoke-config"),
+		(*API).getAsyncConfig},
+	{"DeleteFunctionAsyncInvokeConfig", http.MethodDelete,
+		segments("services", aQualified, "functions", aFunction, "async-invoke-config"), (*API).deleteAsyncConfig},
+	{"ListFunctionAsyncInvokeConfigs", http.MethodGet, segments("services", aQualified, "functions", aFunction, "async-invoke-configs"),
+		(*API).listAsyncConfigs},
+	{"ListStatefulAsyncInvocations", http.MethodGet,
+		segments("services", aQualified, "functions", aFunction, "stateful-async-invocations"), (*API).listInvocations},
+	{"GetStatefulAsyncInvocation", http.MethodGet,
+		segments("services", aQualified, "functions", aFunction, "stateful-async-invocations", anID), (*API).getInvocation},
+	{"StopStatefulAsyncInvocation", http.MethodPut,
+		segments("services", aQualified, "functions", aFunction, "stateful-async-invocations", anID), (*API).stopInvocation},
+
 	{"CreateTrigger", http.MethodPost, segments("services", aService, "functions", aFunction, "triggers"),
 		(*API).createTrigger},
 	{"ListTriggers", http.MethodGet, segments("services", aService, "functions", aFunction, "triggers"),
@@ -68,7 +85,7 @@ var operations = [...]operation{
 func segments(s ...string) []string { return s }
 
 // params are the names in a path.
-type params struct{ service, qualifier, function, trigger, kind string }
+type params struct{ service, qualifier, function, trigger, kind, event, id string }
 
 func (p params) ref() fc.FunctionRef {
 	return fc.FunctionRef{Service: p.service, Qualifier: p.qualifier, Function: p.function}
@@ -139,8 +156,13 @@ func (p *params) read(pattern, path []string) error {
 		case aTrigger:
 			p.trigger = s
 			err = fc.ValidateName("TriggerName", s, fc.MaxNameLength)
+		case anID:
+			p.id = s
+			err = validateInvocationID(s)
 		case aType:
 			p.kind = s
+		case anEvent:
+			p.event = s
 		}
 		if err != nil {
 			return err

@@ -15,6 +15,10 @@ func coldNode(ctx context.Context, l *lab, bytes int) ([]pair, error) {
 	return l.cold(ctx, "hello.js", bytes, l.node.Path, "-e", "0")
 }
 
+// newFunctionEvery is the time between two functions that are called for the first time. fcd has a few interpreters ready
+// and starts others after each answer: more new functions than it can start interpreters for would measure those starts.
+const newFunctionEvery = 300 * time.Millisecond
+
 // cold measures the first answers of functions that were made before, and of functions that have just been made, against
 // the start of the bare interpreter.
 func (l *lab) cold(ctx context.Context, file string, bytes int, command ...string) (_ []pair, err error) {
@@ -38,8 +42,11 @@ func (l *lab) cold(ctx context.Context, file string, bytes int, command ...strin
 		return nil, err
 	}
 	i, j := 0, 0
-	known, err := interleave(ctx, turns, l.until, func(context.Context) (float64, error) {
+	known, err := interleave(ctx, turns, l.until, func(ctx context.Context) (float64, error) {
 		i++
+		if err := pause(ctx, newFunctionEvery); err != nil {
+			return 0, err
+		}
 		return s.first(fmt.Sprint("known", i))
 	}, bare)
 	if err != nil {
@@ -48,6 +55,9 @@ func (l *lab) cold(ctx context.Context, file string, bytes int, command ...strin
 	var creates []float64
 	created, err := interleave(ctx, turns, l.until, func(ctx context.Context) (float64, error) {
 		j++
+		if err := pause(ctx, newFunctionEvery); err != nil {
+			return 0, err
+		}
 		begin := time.Now()
 		if err := s.deploy(ctx, fmt.Sprint("new", j), file, bytes); err != nil {
 			return 0, err

@@ -34,6 +34,7 @@ type Config struct {
 	LocalCloud LocalCloud `yaml:"localcloud"`
 	OSS        OSS        `yaml:"oss"`
 	SLS        SLS        `yaml:"sls"`
+	Triggers   Triggers   `yaml:"triggers"`
 	RAM        RAM        `yaml:"ram"`
 	Limits     Limits     `yaml:"limits"`
 	Invoker    Invoker    `yaml:"invoker"`
@@ -45,6 +46,7 @@ type Config struct {
 	Runtimes    map[string]Runtime `yaml:"runtimes"`
 	Errors      Errors             `yaml:"errors"`
 	Async       Async              `yaml:"async"`
+	DeadLetters DeadLetters        `yaml:"deadLetters"`
 	Timer       Timer              `yaml:"timer"`
 	Store       Store              `yaml:"store"`
 	Queue       Queue              `yaml:"queue"`

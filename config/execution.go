@@ -25,6 +25,9 @@ type Invoker struct {
 	QueueWait               time.Duration `yaml:"queueWait"`
 	IdleTimeout             time.Duration `yaml:"idleTimeout"`
 	CustomStart             time.Duration `yaml:"customStart"`
+	FreezeAfter             time.Duration `yaml:"freezeAfter"`
+	KillGrace               time.Duration `yaml:"killGrace"`
+	NodePromises            string        `yaml:"nodePromises"`
 	LowMemoryMB             int           `yaml:"lowMemoryMB"`
 }
 
@@ -36,12 +39,20 @@ type Pool struct {
 
 // Sandbox is how functions are contained.
 type Sandbox struct {
-	Driver   string `yaml:"driver"`
-	CPU      string `yaml:"cpu"`
-	Pids     int    `yaml:"pids"`
-	TmpMB    int    `yaml:"tmpMB"`
-	UIDFirst uint32 `yaml:"uidFirst"`
-	UIDLast  uint32 `yaml:"uidLast"`
+	Driver    string `yaml:"driver"`
+	OCI       OCI    `yaml:"oci"`
+	CPU       string `yaml:"cpu"`
+	Pids      int    `yaml:"pids"`
+	TmpMB     int    `yaml:"tmpMB"`
+	OpenFiles int    `yaml:"openFiles"`
+	UIDFirst  uint32 `yaml:"uidFirst"`
+	UIDLast   uint32 `yaml:"uidLast"`
+}
+
+// OCI is the external runtime of the driver oci.
+type OCI struct {
+	Command string   `yaml:"command"`
+	Args    []string `yaml:"args"`
 }
 
 // Network is what functions of services with internetAccess see of it.
@@ -79,6 +90,21 @@ type Async struct {
 	RetryBase              time.Duration `yaml:"retryBase"`
 	BackoffMax             time.Duration `yaml:"backoffMax"`
 	MaxAge                 time.Duration `yaml:"maxAge"`
+	MNS                    MNS           `yaml:"mns"`
+}
+
+// MNS is the Message Service that destinations of asynchronous invocations may be in.
+type MNS struct {
+	Endpoint        string `yaml:"endpoint"`
+	AccessKeyID     string `yaml:"accessKeyId"`
+	AccessKeySecret string `yaml:"accessKeySecret"`
+}
+
+// DeadLetters bounds what is kept of invocations that did not come to a good end.
+type DeadLetters struct {
+	MaxAge   time.Duration `yaml:"maxAge"`
+	MaxBytes int64         `yaml:"maxBytes"`
+	Max      int64         `yaml:"max"`
 }
 
 // Timer is the rules of timer triggers.

@@ -12,6 +12,8 @@ import (
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/nat"
 	"fcd/invoker/sandbox/native"
+	"fcd/invoker/sandbox/oci"
+	"fcd/invoker/sandbox/process"
 	"fcd/localcloud/oss"
 	localsls "fcd/localcloud/sls"
 	"fcd/logsink"
@@ -32,7 +34,18 @@ func (c *Config) StoreOptions() sqlite.Options {
 		AllowNetworkFS: c.Store.AllowNetworkFS,
 		MaxMessages:    c.Queue.MaxMessages,
 		MaxBytes:       c.Queue.MaxBytes,
+		MinFreeBytes:   c.minFreeBytes(),
+		DeadFor:        c.DeadLetters.MaxAge,
+		MaxDead:        c.DeadLetters.Max,
+		MaxDeadBytes:   c.DeadLetters.MaxBytes,
 	}
+}
+
+func (c *Config) minFreeBytes() int64 {
+	if c.Queue.MinFreeBytes == 0 {
+		return -1 // there, 0 means the default
+	}
+	return c.Queue.MinFreeBytes
 }
 
 // FCLimits are the bounds of the API.
@@ -77,11 +90,23 @@ func (c *Config) APIOptions() api.Options {
 // SandboxOptions are those of the native driver.
 func (c *Config) SandboxOptions() native.Options {
 	o := native.Options{UIDFirst: int(c.Sandbox.UIDFirst), UIDLast: int(c.Sandbox.UIDLast), Pids: c.Sandbox.Pids,
-		TmpMB: c.Sandbox.TmpMB, HostNetwork: c.Network.Mode == "host", NATRequired: c.Network.Mode == "nat"}
+		TmpMB: c.Sandbox.TmpMB, OpenFiles: c.Sandbox.OpenFiles, HostNetwork: c.Network.Mode == "host", NATRequired: c.Network.Mode == "nat"}
 	if c.Network.Mode == "auto" || c.Network.Mode == "nat" {
 		o.NAT = c.natOptions()
 	}
 	return o
+}
+
+// OCIOptions are those of the driver oci.
+func (c *Config) OCIOptions() oci.Options {
+	n := c.SandboxOptions()
+	return oci.Options{Dir: filepath.Join(c.DataDir, "oci"), Command: c.Sandbox.OCI.Command, Args: c.Sandbox.OCI.Args,
+		UIDFirst: n.UIDFirst, UIDLast: n.UIDLast, Pids: n.Pids, TmpMB: n.TmpMB, NAT: n.NAT, NATRequired: n.NATRequired}
+}
+
+// ProcessOptions are those of the driver process.
+func (c *Config) ProcessOptions() process.Options {
+	return process.Options{Dir: filepath.Join(c.DataDir, "process"), Pids: c.Sandbox.Pids}
 }
 
 // natOptions are those of the network of functions; what does not parse was refused by Validate.
@@ -149,6 +174,10 @@ func (c *Config) InvokerOptions() invoker.Options {
 		PoolSizes:           c.Pool.Sizes,
 		PoolMax:             c.Pool.max(),
 		CustomStartTimeout:  c.Invoker.CustomStart,
+		FreezeAfter:         c.Invoker.FreezeAfter,
+		KillGrace:           c.Invoker.KillGrace,
+		IgnorePromises:      c.Invoker.NodePromises == "ignore",
+		MaxRecordBytes:      c.Logs.RecordBytes,
 		CPUShare:            c.Sandbox.CPU == "share",
 		Pids:                c.Sandbox.Pids,
 		TmpMB:               c.Sandbox.TmpMB,
@@ -182,7 +211,7 @@ func (c *Config) SpoolOptions() spool.Options {
 func (c *Config) AsyncOptions() async.Options {
 	a := c.Async
 	o := async.Options{Concurrency: a.Concurrency, FunctionConcurrency: a.ConcurrencyPerFunction, Retries: a.MaxRetries,
-		Backoff: a.RetryBase, MaxBackoff: a.BackoffMax}
+		Backoff: a.RetryBase, MaxBackoff: a.BackoffMax, MaxAge: a.MaxAge, MaxPayloadBytes: c.Limits.AsyncBodyBytes}
 	if a.MaxRetries == 0 {
 		o.Retries = -1 // there, 0 means the default
 	}

@@ -9,12 +9,15 @@ type Store struct {
 type Queue struct {
 	MaxMessages int64 `yaml:"maxMessages"`
 	MaxBytes    int64 `yaml:"maxBytes"`
+	// MinFreeBytes is the free disk below which nothing is queued.
+	MinFreeBytes int64 `yaml:"minFreeBytes"`
 }
 
 // Logs is the function logs on their way to a logstore.
 type Logs struct {
-	LevelStyle string `yaml:"levelStyle"`
-	Spool      Spool  `yaml:"spool"`
+	LevelStyle  string `yaml:"levelStyle"`
+	RecordBytes int    `yaml:"recordBytes"`
+	Spool       Spool  `yaml:"spool"`
 }
 
 // Spool is the disk in front of the logstore.

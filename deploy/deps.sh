@@ -23,6 +23,9 @@ if [ "${1:-demo}" = test ]; then
 	need gcc gcc
 	need libc6-dev /usr/include/stdio.h
 	need util-linux setpriv
+	need runc runc
+	need mount losetup /usr/sbin/losetup
+	need e2fsprogs mkfs.ext4 /usr/sbin/mkfs.ext4
 	need openjdk-17-jdk-headless javac
 	need libjackson2-databind-java /usr/share/java/jackson-databind.jar
 fi

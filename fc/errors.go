@@ -22,8 +22,12 @@ const (
 	ServiceNotFound       Code = "ServiceNotFound"
 	FunctionNotFound      Code = "FunctionNotFound"
 	TriggerNotFound       Code = "TriggerNotFound"
+	EventNotFound         Code = "EventNotFound"
 	VersionNotFound       Code = "VersionNotFound"
 	AliasNotFound         Code = "AliasNotFound"
+	AsyncConfigNotExists  Code = "AsyncConfigNotExists"
+	InvocationNotFound    Code = "StatefulAsyncInvocationNotFound"
+	DeadLetterNotFound    Code = "DeadLetterNotFound"
 	ServiceAlreadyExists  Code = "ServiceAlreadyExists"
 	FunctionAlreadyExists Code = "FunctionAlreadyExists"
 	TriggerAlreadyExists  Code = "TriggerAlreadyExists"
@@ -48,8 +52,12 @@ var statusOf = map[Code]int{
 	ServiceNotFound:       http.StatusNotFound,
 	FunctionNotFound:      http.StatusNotFound,
 	TriggerNotFound:       http.StatusNotFound,
+	EventNotFound:         http.StatusNotFound,
 	VersionNotFound:       http.StatusNotFound,
 	AliasNotFound:         http.StatusNotFound,
+	AsyncConfigNotExists:  http.StatusNotFound,
+	InvocationNotFound:    http.StatusNotFound,
+	DeadLetterNotFound:    http.StatusNotFound,
 	ServiceAlreadyExists:  http.StatusConflict,
 	FunctionAlreadyExists: http.StatusConflict,
 	TriggerAlreadyExists:  http.StatusConflict,

@@ -32,6 +32,8 @@ type Function struct {
 	// CAPort is where the program of a function with the runtime custom listens; 0 means DefaultCAPort.
 	CAPort              int                  `json:"caPort,omitempty"`
 	CustomRuntimeConfig *CustomRuntimeConfig `json:"customRuntimeConfig,omitempty"` // nil: none
+	// InstanceLifecycleConfig names hooks that run when an instance turns idle and before it is retired; nil: none.
+	InstanceLifecycleConfig *LifecycleConfig `json:"instanceLifecycleConfig,omitempty"`
 
 	// The code package: CodeSHA256 (hex) is its name in the package store, CodeChecksum the CRC-64/XZ of the zip's bytes
 	// as an unsigned decimal, CodeSize the zip's size in bytes.
@@ -68,6 +70,9 @@ func (f *Function) Validate(limits Limits) error {
 		return err
 	}
 	if err := f.validateCustom(); err != nil {
+		return err
+	}
+	if err := f.validateLifecycle(); err != nil {
 		return err
 	}
 	return ValidateEnvironment(f.EnvironmentVariables, limits)

@@ -47,6 +47,9 @@ type Call struct {
 	Tail      bool   // collect Result.LogTail
 	// RetryCount is 0 for the first attempt of an asynchronous invocation and for every synchronous one.
 	RetryCount int
+	// Stop, if not nil, ends the invocation at once when it is closed: its instance is killed, and the call returns as
+	// one that was cut.
+	Stop <-chan struct{}
 }
 
 // Error types of an invocation, sent as X-Fc-Error-Type.

@@ -125,3 +125,26 @@ func BenchmarkCold(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkClaimed is the first call of a function while something generic waits, and how long a start takes that fills
+// the shelf again.
+func BenchmarkClaimed(b *testing.B) {
+	for _, lang := range languages {
+		b.Run(lang.name, func(b *testing.B) {
+			r := newClaimed(b, lang, nil)
+			var took []time.Duration
+			for n := 0; b.Loop(); n++ {
+				b.StopTimer()
+				ref := r.function(b, lang, fmt.Sprint("f", n), func(_ *fc.Service, f *fc.Function) { f.MemorySizeMB = 1024 })
+				b.StartTimer()
+				begin := time.Now()
+				r.call(b, ref, "echo x")
+				took = append(took, time.Since(begin))
+			}
+			slices.Sort(took)
+			for _, q := range []int{10, 50, 90} {
+				b.ReportMetric(float64(took[len(took)*q/100].Microseconds()), fmt.Sprintf("p%d-µs", q))
+			}
+		})
+	}
+}

@@ -163,10 +163,15 @@ func (c *child) handle(f frame.Frame) {
 	}
 	c.fence(frame.FenceStart)
 	event := string(f.Body)
-	if f.Type == frame.TypeInit {
+	switch f.Type {
+	case frame.TypeInit:
 		c.inits++
 		event = c.hello.Initializer
-	} else {
+	case frame.TypePreFreeze:
+		event = c.hello.PreFreeze
+	case frame.TypePreStop:
+		event = c.hello.PreStop
+	default:
 		c.calls++
 	}
 	word, rest, _ := strings.Cut(event, " ")

@@ -67,11 +67,12 @@ func (w *world) await(t testing.TB, what string, so func() bool) {
 	}
 }
 
-// newStocked is a world whose plain children can be claimed.
+// newStocked is a world whose plain children can be claimed. Two of each runtime in use wait.
 func newStocked(t testing.TB, change func(*Options)) *world {
 	t.Helper()
 	return newWorld(t, func(o *Options) {
 		o.Driver.(*plainDriver).claims = true
+		o.PoolSizes = map[string]int{"nodejs8": 2, "python3": 2}
 		if change != nil {
 			change(o)
 		}
@@ -105,6 +106,27 @@ func TestNothingWaitsForRuntimesThatNobodyUses(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{"nodejs8": 2}, w.stock.waiting()); diff != "" {
 		t.Error(diff)
 	}
+}
+
+func TestASecondNewFunctionBringsTheSecondGenericInstance(t *testing.T) {
+	w := newStocked(t, func(o *Options) { o.PoolSizes = nil })
+	one, two := w.functions.set("one", nil), w.functions.set("two", nil)
+	target := func() int {
+		w.stock.mu.Lock()
+		defer w.stock.mu.Unlock()
+		return w.stock.shelves[w.kindOf(t, one)].target
+	}
+	w.Expect(one)
+	w.call(t, one, "echo")
+	if n := target(); n != 1 {
+		t.Errorf("after one new function the shelf is to hold %d", n)
+	}
+	w.stocked(t, one, 1)
+	w.call(t, two, "echo")
+	if n := target(); n != 2 {
+		t.Errorf("after two new functions the shelf is to hold %d", n)
+	}
+	w.stocked(t, one, 2)
 }
 
 func TestAnInstanceBelongsToOneGeneration(t *testing.T) {

@@ -117,6 +117,41 @@ func (l *lines) until(t testing.TB, id string, ok func(fc.LogRecord) bool) fc.Lo
 	}
 }
 
+// records are all so far.
+func (l *lines) records() []fc.LogRecord {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.all)
+}
+
+// find waits for a record that ok accepts, whatever its request.
+func (l *lines) find(t testing.TB, ok func(fc.LogRecord) bool) fc.LogRecord {
+	t.Helper()
+	late := time.After(patience)
+	for {
+		for _, r := range l.records() {
+			if ok(r) {
+				return r
+			}
+		}
+		select {
+		case <-l.more:
+		case <-late:
+			t.Fatalf("the line did not come; there are %v", l.records())
+		}
+	}
+}
+
+// count counts the records whose messages begin so.
+func (l *lines) count(prefix string) (n int) {
+	for _, r := range l.records() {
+		if strings.HasPrefix(r.Message, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
 // ended waits for the End line of a request.
 func (l *lines) ended(t testing.TB, id string) []string {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 	"fcd/fc"
 	"fcd/invoker/runtimes"
 	"fcd/invoker/runtimes/frame"
+	"fcd/invoker/sandbox"
 )
 
 // Timings that nobody needs to change.
@@ -51,6 +52,7 @@ type instance struct {
 	load      int // how many it has
 	idle      bool
 	idleSince time.Time
+	rested    bool // its PreFreeze hook has run, or is running, since it last served a request
 	retiring  bool // it takes no further request
 	leaving   bool // it is being ended
 }
@@ -90,6 +92,10 @@ func (i *instance) speak(rt *runtimes.Runtime, b runtimes.Binding) (read func(),
 		return nil, err
 	}
 	hello := rt.Hello(b)
+	if p, ok := i.process.sb.(sandbox.Placed); ok {
+		hello.CodeDir = p.CodeDir()
+		hello.Env["FC_FUNC_CODE_PATH"] = p.CodeDir() + "/"
+	}
 	if i.pool.concurrency == 1 {
 		i.speaker = &frames{process: i.process, hello: &hello}
 		return nil, nil
@@ -147,8 +153,9 @@ func (i *instance) measure(took time.Duration) {
 	}
 }
 
-// stop ends an idle instance in good order: its input ends, and it has StopGrace to go by itself.
+// stop ends an idle instance in good order: its hook runs, its input ends, and it has StopGrace to go by itself.
 func (i *instance) stop() {
+	i.preStop()
 	i.speaker.hangUp()
 	i.awaitExit(i.v.opt.StopGrace)
 	i.destroy()

@@ -89,8 +89,10 @@ type Options struct {
 	StartTimeout time.Duration // from the start of an interpreter to its readiness; 30 s
 	// CustomStartTimeout is the time that a program of the runtime custom has until it listens; 120 s.
 	CustomStartTimeout time.Duration
-	KillGrace          time.Duration // between SIGTERM and SIGKILL after a timeout; 300 ms
-	StopGrace          time.Duration // for the end of an instance whose input was closed; 500 ms
+	// FreezeAfter is how long an instance has been idle when its PreFreeze hook runs; 1 s.
+	FreezeAfter time.Duration
+	KillGrace   time.Duration // between SIGTERM and SIGKILL after a timeout; 300 ms
+	StopGrace   time.Duration // for the end of an instance whose input was closed; 500 ms
 
 	CPUShare       bool // bound the processor share of an instance by its memory size, a core at 1024 MB
 	Pids           int  // processes and threads of an instance; 0 = the driver's default
@@ -138,6 +140,7 @@ func (o *Options) setDefaults() error {
 	}
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, 5*time.Minute)
 	o.StartTimeout = cmp.Or(o.StartTimeout, 30*time.Second)
+	o.FreezeAfter = cmp.Or(o.FreezeAfter, time.Second)
 	o.CustomStartTimeout = cmp.Or(o.CustomStartTimeout, 120*time.Second)
 	o.KillGrace = cmp.Or(o.KillGrace, 300*time.Millisecond)
 	o.StopGrace = cmp.Or(o.StopGrace, 500*time.Millisecond)

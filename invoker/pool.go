@@ -72,6 +72,7 @@ func (p *pool) lend(inst *instance) {
 		p.busy++
 	}
 	inst.load++
+	inst.rested = false
 	inst.requests.Add(1)
 	p.sort(inst)
 }
@@ -175,8 +176,15 @@ func (p *pool) place(inst *instance) {
 		p.retire(inst)
 		return
 	}
-	inst.idle, inst.idleSince = true, fn.v.opt.Now()
+	inst.idle = true
+	if !inst.rested {
+		inst.idleSince = fn.v.opt.Now()
+	}
 	p.idle = append(p.idle, inst)
+	for at := len(p.idle) - 1; at > 0 && p.idle[at-1].idleSince.After(inst.idleSince); at-- {
+		p.idle[at-1], p.idle[at] = inst, p.idle[at-1]
+	}
+	p.restSoon(inst)
 	switch {
 	case len(fn.waiting) > 0 && fn.live >= fn.v.opt.FunctionConcurrency:
 		fn.grow() // evicts
@@ -225,8 +233,7 @@ func (p *pool) end(inst *instance, how func()) {
 	inst.leaving = true
 	p.fn.leaving++
 	if inst.idle {
-		inst.idle = false
-		p.idle = slices.DeleteFunc(p.idle, func(i *instance) bool { return i == inst })
+		p.unidle(inst)
 	}
 	if inst.load > 0 {
 		p.busy--
@@ -243,6 +250,12 @@ func (p *pool) end(inst *instance, how func()) {
 		p.fn.v.dying.Add(-1)
 		p.left(1)
 	}()
+}
+
+// unidle takes an instance out of the idle ones. Called with mu held.
+func (p *pool) unidle(inst *instance) {
+	inst.idle = false
+	p.idle = slices.DeleteFunc(p.idle, func(i *instance) bool { return i == inst })
 }
 
 // left gives back what an instance that is gone had reserved. ended is 1 if end has ended it, 0 if it never started.

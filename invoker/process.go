@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
+	"fcd/invoker/runtimes"
 	"fcd/invoker/runtimes/frame"
 	"fcd/invoker/sandbox"
 )
@@ -34,6 +36,7 @@ type process struct {
 	frames  *frame.Reader
 	writer  *frame.Writer
 	limits  sandbox.Limits // to hold the program to once it is ready
+	api     *runtimeAPI    // nil where there is a bootstrap
 
 	gone chan struct{} // closed when pid 1 has ended
 	exit sandbox.Exit  // set before gone is closed
@@ -73,8 +76,13 @@ func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec, bootstrap
 		p.closePipes()
 		return nil, fmt.Errorf("start of a %s sandbox: %w", spec.Runtime, err)
 	}
-	v.work.Go(p.watch)
-	p.serve()
+	p.watch()
+	services := v.opt.Services
+	if !bootstrap {
+		p.api = newRuntimeAPI(v.opt.Limits.MaxResultBytes)
+		services = append(slices.Clone(services), Service{Address: runtimes.RuntimeAPI, Serve: p.api.serve})
+	}
+	p.serve(services)
 	v.add(p)
 	if !bootstrap {
 		return p, nil
@@ -190,13 +198,13 @@ func (p *process) lastWords() string {
 	return ""
 }
 
-// serve opens the daemon's services inside the sandbox, where the driver can.
-func (p *process) serve() {
+// serve opens services inside the sandbox, where the driver can.
+func (p *process) serve(services []Service) {
 	l, ok := p.sb.(sandbox.Listener)
 	if !ok {
 		return
 	}
-	for _, s := range p.v.opt.Services {
+	for _, s := range services {
 		ln, err := l.Listen("tcp", s.Address)
 		if errors.Is(err, sandbox.ErrNotSupported) {
 			return
@@ -211,13 +219,28 @@ func (p *process) serve() {
 	}
 }
 
-// watch waits for the end of pid 1.
+// watch sees to the end of pid 1 when it comes.
 func (p *process) watch() {
-	exit, err := p.sb.Wait()
-	if err != nil {
-		p.v.opt.Log.Warn("the end of an instance is not known", zap.String("instance", p.id), zap.Error(err))
-		exit = sandbox.Exit{Code: -1, Signal: syscall.SIGKILL}
+	if e, ok := p.sb.(sandbox.Ender); ok {
+		p.v.work.Add(1)
+		e.OnEnd(func(exit sandbox.Exit) {
+			defer p.v.work.Done()
+			p.end(exit)
+		})
+		return
 	}
+	p.v.work.Go(func() {
+		exit, err := p.sb.Wait()
+		if err != nil {
+			p.v.opt.Log.Warn("the end of an instance is not known", zap.String("instance", p.id), zap.Error(err))
+			exit = sandbox.Exit{Code: -1, Signal: syscall.SIGKILL}
+		}
+		p.end(exit)
+	})
+}
+
+// end tells all who want to know that pid 1 has ended.
+func (p *process) end(exit sandbox.Exit) {
 	p.exit = exit
 	p.mu.Lock()
 	close(p.gone)

@@ -26,12 +26,14 @@ const nodeCode = `
 const child = require('child_process');
 let calls = 0, inited = 0;
 exports.init = (context, callback) => { inited++; console.log('init', inited); callback(inited === 1 && process.env.FAIL ? new Error('not yet') : null); };
+exports.freeze = (context, callback) => { console.log('freezes after', calls); callback(); };
+exports.stop = (context, callback) => { console.log('stops after', calls); callback(); };
 exports.handler = (event, context, callback) => {
   const text = event.toString(), word = text.split(' ', 1)[0], rest = text.slice(word.length + 1);
   switch (word) {
   case 'calls': return callback(null, ++calls);
   case 'inited': return callback(null, inited);
-  case 'echo': return callback(null, event.slice(5));
+  case 'echo': calls++; return callback(null, event.slice(5));
   case 'null': return callback(null, null);
   case 'object': return callback(null, {a: 1, b: ['é']});
   case 'true': return callback(null, true);
@@ -64,6 +66,10 @@ def init(context):
     logging.getLogger().info('init %d', state['inited'])
     if state['inited'] == 1 and os.environ.get('FAIL'):
         raise Exception('not yet')
+def freeze(context):
+    print('freezes after', state['calls'])
+def stop(context):
+    print('stops after', state['calls'])
 def handler(event, context):
     word, _, rest = event.partition(b' ')
     word, text = word.decode(), rest.decode('utf-8', 'replace')
@@ -71,7 +77,9 @@ def handler(event, context):
         state['calls'] += 1
         return str(state['calls'])
     if word == 'inited': return str(state['inited'])
-    if word == 'echo': return rest
+    if word == 'echo':
+        state['calls'] += 1
+        return rest
     if word == 'null': return None
     if word == 'object': return {'b': [u'\u00e9'], 'a': 1}
     if word == 'true': return True

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -60,7 +61,9 @@ func (i *instance) serve(ctx context.Context, call fc.Call, t *fc.Target) (fc.Re
 		i.pool.put(i)
 		return fc.Result{}, err
 	}
+	end := i.stopOn(call.Stop, t.Function)
 	out, err := i.runAll(call, t, keys, cold)
+	end()
 	memory := i.memory()
 	if cold {
 		i.v.stock.answered()
@@ -88,6 +91,24 @@ func (i *instance) serve(ctx context.Context, call fc.Call, t *fc.Target) (fc.Re
 		Duration: out.took, MaxMemoryMB: memory, CodeChecksum: t.Function.CodeChecksum, VersionID: t.VersionID,
 		InstanceID: i.id, Cold: cold,
 	}, nil
+}
+
+// stopOn cuts the instance when stop is closed before end is called. An instance that serves others as well is let be:
+// the request goes on to its end.
+func (i *instance) stopOn(stop <-chan struct{}, f *fc.Function) (end func()) {
+	if stop == nil || f.InstanceConcurrency > 1 {
+		return func() {}
+	}
+	var watch sync.WaitGroup
+	over := make(chan struct{})
+	watch.Go(func() {
+		select {
+		case <-stop:
+			i.cut()
+		case <-over:
+		}
+	})
+	return func() { close(over); watch.Wait() }
 }
 
 // runAll runs the initializer, until it has succeeded once, and the call.

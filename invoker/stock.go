@@ -23,10 +23,10 @@ type kind struct {
 // code. A function that has no instance claims one of its kind in a few milliseconds, where a fresh start takes as long
 // as its interpreter does.
 //
-// There is nothing for kinds that nobody uses. The first use of a kind, or a new function of it, puts the configured
-// number on its shelf. Each call that finds the shelf empty doubles that, up to a bound; each shelfPatience in which
-// none did lessens it by one again; a shelf that nobody uses for the idle timeout is emptied. It is filled by the
-// restocker.
+// There is nothing for kinds that nobody uses. A first use, or a new function, puts one process on the shelf of its kind,
+// a second use as many as the runtime says; where the operator says how many, the first does. Each call that finds
+// the shelf empty doubles that, up to a bound; each shelfPatience in which none did lessens it by one again; a shelf that
+// nobody uses for the idle timeout is emptied. It is filled by the restockers.
 type stock struct {
 	v     *Invoker
 	sizes map[*runtimes.Runtime]int // as configured
@@ -43,6 +43,7 @@ type shelf struct {
 	starting int
 	base     int       // how many there are at least, while the kind is used
 	target   int       // how many there should be
+	taken    int       // calls that wanted one
 	stocked  bool      // there was something on it since it was last found empty
 	used     time.Time // by a call, or by a new function
 	missed   time.Time // when it was found empty, or was last made smaller
@@ -62,8 +63,9 @@ const (
 	// failureWait doubles with each start that fails in a row, up to maxFailureWait.
 	failureWait    = time.Second
 	maxFailureWait = 5 * time.Minute
-	// stockBound is, in sizes of the largest shelf, how many generic processes of all kinds there are.
-	stockBound = 4
+	// stockBound is, in sizes of the largest shelf, how many generic processes of all kinds there are; leastBound is how
+	// many there may be in any case.
+	stockBound, leastBound = 4, 16
 )
 
 // newStock makes an empty stock. It refuses sizes for runtimes that are not in the table.
@@ -119,13 +121,17 @@ func (s *stock) take(k kind) *process {
 		return nil
 	}
 	sh.used = now
+	if sh.taken++; sh.taken > 1 {
+		sh.base = s.size(k.runtime)
+	}
 	sh.want(now, answerWait)
+	sh.target = max(sh.base, sh.target)
 	if last := len(sh.ready) - 1; last >= 0 {
 		p := sh.ready[last]
 		sh.ready, sh.failures = slices.Delete(sh.ready, last, last+1), 0
 		return p
 	}
-	if sh.target = max(sh.base, sh.target); sh.stocked {
+	if sh.stocked {
 		sh.target = min(2*sh.target, s.v.opt.PoolMax)
 	}
 	sh.missed, sh.stocked = now, false
@@ -165,8 +171,11 @@ func (s *stock) shelf(k kind) *shelf {
 	}
 	sh, ok := s.shelves[k]
 	if !ok {
-		sh = &shelf{base: s.size(k.runtime)}
-		sh.target, sh.missed = sh.base, s.v.opt.Now()
+		sh = &shelf{base: s.size(k.runtime), missed: s.v.opt.Now()}
+		if _, told := s.sizes[k.runtime]; !told {
+			sh.base = min(sh.base, 1)
+		}
+		sh.target = sh.base
 		s.shelves[k] = sh
 	}
 	return sh
@@ -191,7 +200,7 @@ func (s *stock) lacking() (k kind, ok bool, next time.Time) {
 	now := s.v.opt.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.total() >= stockBound*s.v.opt.PoolMax || s.v.budget.scarce.Load() {
+	if s.closed || s.total() >= max(stockBound*s.v.opt.PoolMax, leastBound) || s.v.budget.scarce.Load() {
 		return kind{}, false, time.Time{}
 	}
 	var most *shelf

@@ -30,7 +30,7 @@ const (
 const startPoll = 10 * time.Millisecond
 
 // A web speaks HTTP/1.1 to a function's own program, over connections made inside the network namespace of the
-// instance. They are kept for later requests.
+// instance, which are kept for later requests; or it lets the program fetch its requests, if that does.
 type web struct {
 	*process
 	dialer  sandbox.Dialer
@@ -38,6 +38,7 @@ type web struct {
 	target  *fc.Target
 	facts   http.Header // what every request tells, keys in lower case
 	client  http.Transport
+	api     *runtimeAPI // where the program may fetch requests instead
 }
 
 // errUnreachable wraps errors of connecting: the program has not seen the request.
@@ -48,7 +49,7 @@ func newWeb(p *process, t *fc.Target, o *Options) (*web, error) {
 	if !ok {
 		return nil, fmt.Errorf("sandbox driver %s cannot reach a program that serves HTTP", o.Driver.Name())
 	}
-	w := &web{process: p, dialer: dialer, target: t, facts: facts(t, o)}
+	w := &web{process: p, dialer: dialer, target: t, facts: facts(t, o), api: p.api}
 	w.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(t.Function.ListenPort()))
 	w.client = http.Transport{
 		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return w.dial(ctx) },
@@ -73,6 +74,9 @@ func (w *web) ready() error {
 	poll := time.NewTicker(startPoll)
 	defer poll.Stop()
 	for {
+		if w.api.polls() {
+			return w.hold()
+		}
 		c, err := w.dial(ctx)
 		if err == nil {
 			c.Close()
@@ -81,6 +85,9 @@ func (w *web) ready() error {
 		select {
 		case <-w.gone:
 			return err
+		case <-w.api.begun:
+		case <-w.api.broken:
+			return w.api.failed
 		case <-ctx.Done():
 			message := fmt.Sprintf("Function instance health check failed on port %d in %v seconds",
 				w.target.Function.ListenPort(), limit.Seconds())
@@ -93,6 +100,9 @@ func (w *web) ready() error {
 func (w *web) exchange(r run, deadline time.Time) (frame.Answer, error) {
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
+	if w.api.polls() {
+		return w.api.exchange(ctx, r, w.header(r), w.gone)
+	}
 	req, err := w.request(ctx, r)
 	if err != nil {
 		return frame.Answer{}, err
@@ -172,24 +182,35 @@ func errorBody(body []byte, status int) []byte {
 }
 
 // paths of the requests by their kinds.
-var webPaths = map[frame.Type]string{frame.TypeInvoke: "/invoke", frame.TypeInit: "/initialize"}
+var webPaths = map[frame.Type]string{
+	frame.TypeInvoke: "/invoke", frame.TypeInit: "/initialize", frame.TypePreStop: "/pre-stop", frame.TypePreFreeze: "/pre-freeze",
+}
 
 func (w *web) request(ctx context.Context, r run) (*http.Request, error) {
 	path := webPaths[r.kind]
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+w.address+path, bytes.NewReader(r.body))
+	method := http.MethodPost
+	if r.kind == frame.TypePreStop || r.kind == frame.TypePreFreeze {
+		method = http.MethodGet
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+w.address+path, bytes.NewReader(r.body))
 	if err != nil {
 		return nil, err
 	}
+	req.Header = w.header(r)
+	return req, nil
+}
+
+// header is what a request tells of itself and of its function.
+func (w *web) header(r run) http.Header {
 	h := w.facts.Clone()
 	set := func(key, value string) { h[key] = []string{value} }
 	set("x-fc-request-id", r.request.ID)
-	set("x-fc-control-path", path)
+	set("x-fc-control-path", webPaths[r.kind])
 	set("x-fc-retry-count", strconv.Itoa(r.request.RetryCount))
 	set("x-fc-access-key-id", r.keys.AccessKeyID)
 	set("x-fc-access-key-secret", r.keys.AccessKeySecret)
 	set("x-fc-security-token", r.keys.SecurityToken)
-	req.Header = h
-	return req, nil
+	return h
 }
 
 // facts are the headers that do not differ between requests. Keys are as they go on the wire.

@@ -68,6 +68,7 @@ func TestCustomPrograms(t *testing.T) {
 	t.Run("initializer", func(t *testing.T) { testCustomInitializer(t, r) })
 	t.Run("log", func(t *testing.T) { testCustomLog(t, r) })
 	t.Run("concurrency", func(t *testing.T) { testCustomConcurrency(t, r) })
+	t.Run("hooks", func(t *testing.T) { testCustomHooks(t, dir) })
 	t.Run("commands", func(t *testing.T) { testCustomCommands(t, r) })
 }
 
@@ -246,6 +247,21 @@ func testCustomLog(t *testing.T, r *real) {
 func testCustomConcurrency(t *testing.T, r *real) {
 	ref := r.custom("ten", func(_ *fc.Service, f *fc.Function) { f.InstanceConcurrency = 10 })
 	testBarrier(t, r, ref)
+}
+
+func testCustomHooks(t *testing.T, dir string) {
+	r := newCustom(t, dir, func(o *Options) { o.FreezeAfter = time.Millisecond })
+	ref := r.custom("hooked", func(_ *fc.Service, f *fc.Function) {
+		hook := &fc.LifecycleHook{Handler: "yes", TimeoutSeconds: 60}
+		f.InstanceLifecycleConfig = &fc.LifecycleConfig{PreFreeze: hook, PreStop: hook}
+	})
+	r.call(t, ref, "calls")
+	frozen := r.saidEnd(t, "PreFreeze")
+	r.Close(context.Background())
+	stopped := r.saidEnd(t, "PreStop")
+	if len(frozen) < 3 || frozen[1] != "/pre-freeze /pre-freeze hooked after 1" || len(stopped) < 3 || stopped[1] != "/pre-stop /pre-stop hooked after 1" {
+		t.Errorf("%q, %q", frozen, stopped)
+	}
 }
 
 // testBarrier makes ten calls that wait for each other: they end only if one instance has them all at a time.

@@ -139,6 +139,23 @@ func (s *Shipper) drop(err error, rs ...fc.LogRecord) {
 	}
 }
 
+// Deliver spools one record and returns when it is on the disk. Unlike Append it says so when it cannot: spool.ErrFull,
+// ErrClosed or the disk's error; the record is not kept then. A message of at most 900 KiB.
+func (s *Shipper) Deliver(ctx context.Context, r fc.LogRecord) error {
+	l, err := s.lane(r.Project, r.Logstore)
+	if err == nil {
+		err = check(r)
+	}
+	if err == nil {
+		err = l.q.Append(false, encode(nil, r))
+	}
+	if err != nil {
+		return fmt.Errorf("log record for %s/%s: %w", r.Project, r.Logstore, err)
+	}
+	s.metrics.lines.WithLabelValues("appended").Inc()
+	return s.Sync(ctx)
+}
+
 // lane finds or makes the lane of a logstore.
 func (s *Shipper) lane(project, logstore string) (*lane, error) {
 	key := laneKey{project, logstore}

@@ -1,6 +1,7 @@
-// Package sign checks the signatures of the three wire protocols that fcd speaks: Function Compute requests, Object
-// Storage requests (versions 1, 2 and 4) and Log Service requests (versions 1 and 4). It holds pure functions: no clock
-// but the one that is passed in, no key store, no network.
+// Package sign checks the signatures of the wire protocols that fcd speaks: Function Compute requests, Object Storage
+// requests (versions 1, 2 and 4), Log Service requests (versions 1 and 4), and the pushes of Message Service and
+// EventBridge. It signs requests to Message Service. It holds pure functions: no clock but the one that is passed in, no
+// key store, no network.
 //
 // Every protocol has the same two steps. Parse reads a request and tells which access key it names; the caller looks the
 // key up and hands its secret to Verify, which compares in constant time:

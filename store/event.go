@@ -67,6 +67,7 @@ const (
 	FateSucceeded    = "succeeded"     // the function has returned
 	FateFailed       = "failed"        // it has not, and its tries are used up
 	FateExpired      = "expired"       // it was not delivered in time
+	FateStopped      = "stopped"       // its invocation was stopped by a caller
 	FateDeadLettered = "dead-lettered" // it cannot be delivered and is kept as a dead letter
 	FateRedriven     = "redriven"      // somebody had it delivered again; what follows is what became of that
 )

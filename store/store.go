@@ -128,6 +128,9 @@ const (
 	StateStopped   = "stopped"   // final: by the caller
 )
 
+// CauseTooOld begins the cause of a dead letter that was not delivered in time; the time that it had follows.
+const CauseTooOld = "not delivered within "
+
 // Ended is an invocation that is over before it was ever queued, like an event that a check refused and that is kept as a
 // dead letter. Its payload is kept. One whose DedupKey was seen within its lifetime is left out.
 type Ended struct {

@@ -105,29 +105,39 @@ func NewBridge(o BridgeOptions) (*Bridge, error) {
 // Dispatch checks an event and queues its invocation, in one commit with the checkpoints and the event's fate. See the
 // package comment for the errors; after all but ErrGone and the transient ones the checkpoints are written as well.
 func (b *Bridge) Dispatch(ctx context.Context, ev Event, checkpoints ...store.Checkpoint) error {
+	_, err := b.dispatch(ctx, ev, checkpoints)
+	return err
+}
+
+// dispatch is Dispatch and tells the invocation's request id.
+func (b *Bridge) dispatch(ctx context.Context, ev Event, checkpoints []store.Checkpoint) (requestID string, err error) {
 	t, err := b.admit(ev)
 	var d *denial
 	switch {
 	case errors.As(err, &d):
-		return b.deny(ctx, ev, t, d, checkpoints)
+		return "", b.deny(ctx, ev, t, d, checkpoints)
 	case err != nil:
-		return err
+		return "", err
 	}
 	msg := b.message(ev, t)
 	fate := b.fate(ev, t, FateQueued, "", "")
 	fate.RequestID, fate.At = msg.RequestID, msg.Enqueued
-	done, err := b.o.Store.Apply(ctx, store.Batch{Enqueue: []store.Msg{msg}, Checkpoints: checkpoints, Fates: steps(ev, fate)})
+	batch := store.Batch{Enqueue: []store.Msg{msg}, Checkpoints: checkpoints, Fates: steps(ev, fate)}
+	if ev.replaces != "" {
+		batch.Purge = []string{ev.replaces}
+	}
+	done, err := b.o.Store.Apply(ctx, batch)
 	switch {
 	case errors.Is(err, store.ErrFull):
-		return fmt.Errorf("%w: %w", ErrThrottled, err)
+		return "", fmt.Errorf("%w: %w", ErrThrottled, err)
 	case err != nil:
-		return fmt.Errorf("trigger %s: %w", t.Path(), err)
+		return "", fmt.Errorf("trigger %s: %w", t.Path(), err)
 	case len(done.Duplicates) > 0:
 		b.m.count(t.Type, FateDuplicate)
-		return ErrDuplicate
+		return "", ErrDuplicate
 	}
 	b.m.count(t.Type, FateQueued)
-	return nil
+	return msg.RequestID, nil
 }
 
 // Invoke checks an event and runs the function at once. A failure is recorded as an attempt: only the source knows whether
@@ -196,8 +206,16 @@ func (b *Bridge) gone(ev Event, t *fc.Trigger, reason, detail string) error {
 	for _, f := range steps(ev, f) {
 		b.Note(f)
 	}
-	return fmt.Errorf("%w: trigger %s: %s", ErrGone, t.Path(), reason)
+	return &goneError{t.Path(), reason, detail}
 }
+
+// goneError is an ErrGone that says why.
+type goneError struct{ path, reason, detail string }
+
+func (g *goneError) Error() string {
+	return fmt.Sprintf("%v: trigger %s: %s", ErrGone, g.path, g.reason)
+}
+func (g *goneError) Unwrap() error { return ErrGone }
 
 // fate is a step of the event on its way to t, with what describes the event should it be the first.
 func (b *Bridge) fate(ev Event, t *fc.Trigger, state, reason, detail string) store.Fate {

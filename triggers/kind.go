@@ -41,6 +41,9 @@ type Kind struct {
 	SourceOf func(t *fc.Trigger, config json.RawMessage) string
 	// Conflict refuses t beside others, which are of the same source (or, for http, of the same function). nil: never.
 	Conflict func(t *fc.Trigger, others []*fc.Trigger) error
+	// Again is the payload of an event that was recorded, as t gets it when somebody has it delivered again; or why t does
+	// not want it: as a word and for people. nil for kinds whose triggers get what was recorded, if they wanted it before.
+	Again func(t *fc.Trigger, payload []byte) (again []byte, reason, detail string)
 	// New makes the kind's source. nil: triggers of the kind are stored and never fire.
 	New func(Env) (Source, error)
 }
@@ -89,6 +92,7 @@ type Event struct {
 	KeepDenied bool
 	// Replayed marks an event that somebody has delivered again.
 	Replayed bool
+	replaces string // request id of the dead letter that such an event was; "" if it was none
 }
 
 func (e *Event) subject() string {

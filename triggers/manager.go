@@ -78,8 +78,16 @@ func NewManager(o ManagerOptions) (*Manager, error) {
 func (m *Manager) env(typ string) Env {
 	return Env{
 		Log: m.o.Log.Named(typ), Clock: m.o.Clock, Region: m.o.Region, Account: m.o.Account,
-		Dispatch: m.o.Bridge.Dispatch, Invoke: m.o.Bridge.Invoke, Note: m.o.Bridge.Note,
+		Dispatch: m.o.Bridge.Dispatch, Invoke: m.o.Bridge.Invoke, Note: m.note(typ),
 		Checkpoint: m.checkpoint, Registerer: m.o.Registerer,
+	}
+}
+
+// note fills in the type, for events that have no trigger to tell it.
+func (m *Manager) note(typ string) func(store.Fate) {
+	return func(f store.Fate) {
+		f.Type = typ
+		m.o.Bridge.Note(f)
 	}
 }
 

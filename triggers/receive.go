@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"fcd/fc"
+	"fcd/store"
 )
 
 // Receiver is a Source that takes the bodies that ways in from outside bring. On a nil error every event of the body is
@@ -44,6 +45,21 @@ func (m *Manager) Receive(ctx context.Context, triggerType string, a fc.Arrival)
 		return nil, v.err
 	}
 	return receipts, err
+}
+
+// KeepUndelivered makes a dead letter of a body that cannot become an event, so that its sender may be told that it
+// arrived. It stands under a function that cannot exist: in the service "way:<way>", named for who brought it. On nil it
+// is on disk.
+func (m *Manager) KeepUndelivered(ctx context.Context, way, name, cause string, body []byte) error {
+	now := m.o.Clock()
+	origin := fc.FunctionRef{Service: "way:" + way, Function: name}.String()
+	msg := store.Msg{RequestID: fc.NewRequestID(), Fn: origin, Enqueued: now, Payload: body}
+	m.o.Log.Warn("a message became a dead letter", zap.String("origin", origin), zap.String("cause", cause), zap.String("requestId", msg.RequestID))
+	dead := store.Ended{Msg: msg, State: store.StateDead, Cause: cause}
+	if _, err := m.o.Bridge.o.Store.Apply(ctx, store.Batch{Ended: []store.Ended{dead}}); err != nil {
+		return fmt.Errorf("keep a message of %s: %w", origin, err)
+	}
+	return nil
 }
 
 // verifyError is the refusal of a way in that may not bring events of their source.

@@ -97,6 +97,31 @@ type Happening[C any] struct {
 	// Mismatch is why the rule does not want it, "" if it does.
 	Mismatch func(*Rule[C]) string
 	Payload  func(*Rule[C]) []byte
+	// What its record says for people; all may be missing. Subject is what happened to what; Detail says a Mismatch in
+	// words; Raw is the event as no trigger in particular gets it, kept for a replay.
+	Subject string
+	Detail  func(r *Rule[C], mismatch string) string
+	Raw     func() []byte
+}
+
+// unmatched is what the record says of a happening that the trigger, nil for none, did not want.
+func (h *Happening[C]) unmatched(r *Rule[C], reason string) store.Fate {
+	f := store.Fate{EventID: h.ID, Source: h.Source, Subject: h.Subject, State: FateUnmatched, Reason: reason}
+	switch {
+	case r == nil:
+		f.Detail = "no trigger has this source"
+	case reason == ReasonDisabled:
+		f.Trigger, f.Detail = r.Trigger.ID, "the trigger is disabled"
+	default:
+		f.Trigger = r.Trigger.ID
+		if h.Detail != nil {
+			f.Detail = h.Detail(r, reason)
+		}
+	}
+	if h.Raw != nil {
+		f.Payload = h.Raw()
+	}
+	return f
 }
 
 // Delivery is how far a happening came.
@@ -113,7 +138,7 @@ func (s *Rules[C]) Deliver(ctx context.Context, h Happening[C]) (Delivery[C], er
 	rules := s.of(h.Source)
 	if len(rules) == 0 {
 		d.Receipt.Reason = ReasonNoTrigger
-		s.env.Note(store.Fate{EventID: h.ID, State: FateUnmatched, Reason: ReasonNoTrigger})
+		s.env.Note(h.unmatched(nil, ReasonNoTrigger))
 		return d, nil
 	}
 	var errs []error
@@ -168,7 +193,7 @@ func (s *Rules[C]) offer(ctx context.Context, r *Rule[C], h Happening[C]) (unwan
 		reason = h.Mismatch(r)
 	}
 	if reason != "" {
-		s.env.Note(store.Fate{Trigger: r.Trigger.ID, EventID: h.ID, State: FateUnmatched, Reason: reason})
+		s.env.Note(h.unmatched(r, reason))
 		return reason, nil
 	}
 	if !r.gate.Enter() { // the trigger was changed meanwhile: its new form decides
@@ -184,7 +209,7 @@ func (s *Rules[C]) offer(ctx context.Context, r *Rule[C], h Happening[C]) (unwan
 		arn = r.Trigger.SourceARN
 	}
 	ev := Event{
-		TriggerID: r.Trigger.ID, ID: h.ID, Payload: h.Payload(r), KeepDenied: h.KeepDenied,
+		TriggerID: r.Trigger.ID, ID: h.ID, Subject: h.Subject, Payload: h.Payload(r), KeepDenied: h.KeepDenied,
 		Source: SourceIdentity{Service: s.service, ARN: arn, Principal: h.Principal},
 	}
 	if h.Unique {

@@ -9,6 +9,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -24,6 +25,9 @@ import (
 
 const basePath = "/2016-08-15"
 
+// Extensions is the Base of fcd's own operations.
+const Extensions = "/fcd/v1"
+
 // maxAnswer bounds how much of an answer is read, in bytes.
 const maxAnswer = 64 << 20
 
@@ -32,6 +36,7 @@ type Client struct {
 	Endpoint                     string // scheme, host and port
 	AccessKeyID, AccessKeySecret string
 	Token                        string       // of temporary keys; "" if none
+	Base                         string       // in front of every path; "" = the API version, "/2016-08-15"
 	HTTP                         *http.Client // nil = http.DefaultClient
 	Header                       http.Header  // sent with every request, for example X-Fc-Log-Type
 }
@@ -101,7 +106,7 @@ func (c *Client) request(ctx context.Context, method, path string, query url.Val
 		}
 		content, kind = bytes.NewReader(j), "application/json"
 	}
-	target := c.Endpoint + basePath + path
+	target := c.Endpoint + cmp.Or(c.Base, basePath) + path
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}

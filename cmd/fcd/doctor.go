@@ -51,8 +51,10 @@ daemon. Nothing is changed. The exit code is 1 if functions cannot run here.`,
 			if err != nil {
 				return err
 			}
-			if err := native.EnterRootless(); err != nil {
-				fmt.Fprintln(cmd.ErrOrStderr(), "fcd:", err) // the sandbox's finding says it again, with the rest
+			if c.Sandbox.Driver == "native" {
+				if err := native.EnterRootless(); err != nil {
+					fmt.Fprintln(cmd.ErrOrStderr(), "fcd:", err) // the sandbox's finding says it again, with the rest
+				}
 			}
 			return report(examine(cmd.Context(), c), output, cmd.OutOrStdout())
 		},
@@ -70,26 +72,32 @@ func examine(ctx context.Context, c *config.Config) []finding {
 }
 
 func examineSandbox(c *config.Config) []finding {
-	o := c.SandboxOptions()
-	o.NATRequired = false // its absence is a finding of its own
-	if o.NAT != nil {
-		o.NAT.EnableForwarding = false // nothing is changed
-	}
-	driver, err := native.New(o)
+	what := "sandbox " + c.Sandbox.Driver
+	dir, err := os.MkdirTemp("", "fcd-doctor")
 	if err != nil {
-		return []finding{{"sandbox native", findingFail, err.Error()}}
+		return []finding{{what, findingFail, err.Error()}}
+	}
+	defer os.RemoveAll(dir)
+	trial := *c
+	trial.DataDir = dir // a daemon may be running on the other
+	driver, err := daemon.NewSandbox(&trial, daemon.SandboxOptions{ID: filepath.Base(dir), Trial: true})
+	if err != nil {
+		return []finding{{what, findingFail, err.Error()}}
 	}
 	defer driver.Close()
 	caps, err := driver.Probe()
 	if err != nil {
-		return []finding{{"sandbox native", findingFail, err.Error()}}
+		return []finding{{what, findingFail, err.Error()}}
 	}
 	how := "works, as root"
 	if caps.Rootless {
 		how = "works, as an ordinary user"
 	}
-	all := []finding{{"sandbox native", findingOK, how}, examinePool(c, caps)}
+	all := []finding{{what, findingOK, how}, examinePool(c, caps)}
 	delete(caps.Missing, "Claim")
+	if caps.Shared {
+		all[0].State, all[0].Detail = findingWarn, how+", and contains functions weakly: for one's own code only"
+	}
 	for _, what := range slices.Sorted(maps.Keys(caps.Missing)) {
 		all = append(all, finding{"sandbox " + what, findingWarn, caps.Missing[what]})
 	}

@@ -6,9 +6,14 @@
 //	fcd invoke SERVICE/FUNCTION     call a function
 //	fcd invoke --dir DIR            call a function straight from its folder, without a daemon
 //	fcd dev DIR                     serve a folder's function, deploy it again when the folder changes
+//	fcd deadletter list|show|...    see, redo or forget what did not come to a good end
 //	fcd logs SERVICE[/FUNCTION]     read its log
+//	fcd event list|show|replay      what became of events, and why one did not fire
 //	fcd runtimes install NAME...    fetch true interpreters: nodejs6, nodejs8, python2.7, java8
 //	fcd runtimes list               which interpreters run functions here
+//	fcd backup FILE                 copy the state into one file, while the daemon runs
+//	fcd restore FILE                make a data directory of it
+//	fcd store check                 read the whole state and say what does not fit
 //	fcd doctor                      what this host can and cannot do, and why
 //	fcd check-config [FILE]         read a configuration without running it
 //
@@ -22,10 +27,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"fcd/invoker/sandbox/native"
+	"fcd/invoker/sandbox/process"
 )
 
 func main() {
 	native.Main()
+	process.Main()
 	os.Exit(execute(newRoot(), os.Stderr))
 }
 
@@ -38,6 +45,7 @@ func newRoot() *cobra.Command {
 	}
 	p := &profile{}
 	p.flags(root.PersistentFlags())
-	root.AddCommand(newServe(p), newDemo(), newInvoke(p), newDev(p), newLogs(p), newRuntimes(p), newDoctor(p), newCheckConfig())
+	root.AddCommand(newServe(p), newDemo(), newInvoke(p), newDev(p), newLogs(p), newEvent(p), newDeadLetter(p), newBackup(p),
+		newRestore(p), newStore(p), newRuntimes(p), newDoctor(p), newCheckConfig())
 	return root
 }

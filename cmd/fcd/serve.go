@@ -39,8 +39,10 @@ directory. Its log goes to standard error.`,
 			if err != nil {
 				return err
 			}
-			if err := native.EnterRootless(); err != nil {
-				return err
+			if c.Sandbox.Driver == "native" {
+				if err := native.EnterRootless(); err != nil {
+					return err
+				}
 			}
 			return serve(cmd.Context(), c, ports == "any", cmd.OutOrStdout())
 		},

@@ -87,6 +87,8 @@ func openHouse() (*house, error) {
 	c.DataDir, c.Region, c.Sandbox.CPU = dir, region, "off"
 	c.Account = config.Account{ID: account, AccessKeyID: "LTAIconformance", AccessKeySecret: "secret"}
 	c.Shutdown.Drain = 10 * time.Second
+	c.Pool.Max = 1                        // one interpreter of each kind waits, whatever the order of the tests: first calls claim or start
+	c.Invoker.QueueWait = 5 * time.Minute // for a start, on a machine that is busy
 	if c.RuntimesDir, err = installed(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -152,11 +154,16 @@ func (h *house) deploy(t testing.TB, f function) {
 	if err := h.tryDeploy(f); err != nil {
 		t.Fatalf("function %s: %v", f.name, err)
 	}
+	t.Cleanup(func() {
+		if t.Failed() { // what failed did not remove it, and its instances would be found by others
+			_ = h.do(http.MethodDelete, "/services/"+f.service+"/functions/"+f.name, nil)
+		}
+	})
 }
 
 func (h *house) tryDeploy(f function) error {
 	body := map[string]any{"functionName": f.name, "runtime": f.runtime, "handler": f.handler, "initializer": f.initializer,
-		"memorySize": or(f.memory, 256), "timeout": or(f.timeout, 20), "initializationTimeout": or(f.initTime, 20),
+		"memorySize": or(f.memory, 256), "timeout": or(f.timeout, 60), "initializationTimeout": or(f.initTime, 60),
 		"environmentVariables": f.env, "code": map[string]any{"zipFile": f.code.bytes}}
 	return h.do(http.MethodPost, "/services/"+f.service+"/functions", body)
 }

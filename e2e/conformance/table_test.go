@@ -33,8 +33,8 @@ type row struct {
 	Init      perLanguage // the initializer
 	Events    []string    // one call each; default: one empty event
 	Memory    int         // MB, default 256
-	Timeout   int         // s, default 20
-	InitTime  int         `yaml:"initTime"` // s, default 20
+	Timeout   int         // s, default 60
+	InitTime  int         `yaml:"initTime"` // s, default 60
 	Env       map[string]string
 	Role      bool        // the function's service has a role
 	Late      int         // lines that come after the end of each call

@@ -30,6 +30,10 @@ type Options struct {
 	Invoker fc.Invoker
 	// LogSync, if given, is asked before an invocation is marked as succeeded or dead, so that its log outlives it.
 	LogSync LogSync
+	// Configs, if given, say what functions want otherwise than the fields below.
+	Configs Configs
+	// Deliverer, if given, takes messages for destinations that are no functions.
+	Deliverer Deliverer
 
 	Owner               string // of the claims, unique among the daemons of a store; host name and process id
 	Concurrency         int    // attempts at a time; 64
@@ -38,6 +42,10 @@ type Options struct {
 	Retries    int           // after errors of the function; 3. Negative: none
 	Backoff    time.Duration // before the first retry; 0.5 s, doubling
 	MaxBackoff time.Duration // between attempts that found no room; 5 min
+
+	MaxAge          time.Duration // of a message to a destination; 5 h
+	MaxPayloadBytes int64         // of a message to a destination; 128 KiB
+	Region, Account string        // in the resource names that destinations are told
 
 	Lease  time.Duration  // of a claim; 30 s. Extended each third of it
 	Poll   time.Duration  // the queue is looked at so often, whatever the store's Waker says; 1 s
@@ -64,13 +72,15 @@ func (o *Options) setDefaults() error {
 	o.Retries = max(cmp.Or(o.Retries, 3), 0)
 	o.Backoff = cmp.Or(o.Backoff, 500*time.Millisecond)
 	o.MaxBackoff = cmp.Or(o.MaxBackoff, 5*time.Minute)
+	o.MaxAge = cmp.Or(o.MaxAge, 5*time.Hour)
+	o.MaxPayloadBytes = cmp.Or(o.MaxPayloadBytes, fc.DefaultLimits().MaxAsyncBodyBytes)
 	o.Lease = cmp.Or(o.Lease, 30*time.Second)
 	o.Poll = cmp.Or(o.Poll, time.Second)
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64
 	}
 	if o.Now == nil {
-		o.Now = time.Now
+		o.Now = store.SteadyClock()
 	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()
@@ -84,6 +94,7 @@ type Dispatcher struct {
 	metrics *metrics
 	wake    <-chan struct{} // of the store; nil if it has none
 	freed   chan struct{}   // capacity 1: an attempt has ended
+	ending  chan struct{}   // closed when Run is to end
 	fatal   chan error      // capacity 1: the store must not be used any more
 	work    sync.WaitGroup
 
@@ -106,7 +117,7 @@ func New(o Options) (*Dispatcher, error) {
 		return nil, err
 	}
 	d := &Dispatcher{
-		opt: o, freed: make(chan struct{}, 1), fatal: make(chan error, 1),
+		opt: o, freed: make(chan struct{}, 1), ending: make(chan struct{}), fatal: make(chan error, 1),
 		running: make(map[int64]*attempt), perFn: make(map[string]int), throttled: make(map[int64]refused),
 	}
 	if w, ok := o.Queue.(store.Waker); ok {
@@ -131,6 +142,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	var extender sync.WaitGroup
 	extender.Go(func() { d.extend(extending) })
 	defer func() {
+		close(d.ending)
 		cancel()
 		d.work.Wait()
 		stop()

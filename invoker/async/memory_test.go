@@ -74,6 +74,17 @@ func (m *memory) Claim(_ context.Context, _ string, want map[string]int, _ time.
 	return msgs, nil
 }
 
+func (m *memory) Find(_ context.Context, requestID string) (store.Invocation, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, msg := range m.queued {
+		if msg.RequestID == requestID {
+			return store.Invocation{Msg: msg, State: store.StateQueued}, nil
+		}
+	}
+	return store.Invocation{}, store.ErrNotFound
+}
+
 func (m *memory) Extend(context.Context, string, []int64, time.Duration) ([]int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -85,6 +96,9 @@ func (m *memory) Apply(_ context.Context, b store.Batch) (store.Applied, error) 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.tries++
+	if len(b.Done) == 1 && b.Done[0].ID == 0 {
+		panic("an outcome without a message")
+	}
 	if m.fail != nil {
 		if err := m.fail(m.tries); err != nil {
 			return store.Applied{}, err

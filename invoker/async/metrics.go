@@ -10,11 +10,11 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer, running func() int) (*metrics, error) {
 	m := &metrics{
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fcd_async_attempts_total",
-			Help: "Attempts of asynchronous invocations by how they ended: succeeded, retry, throttled, cut, dead."}, []string{"outcome"}),
+			Help: "Attempts of asynchronous invocations by how they ended: succeeded, retry, throttled, cut, dead, stopped."}, []string{"outcome"}),
 		lag: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "fcd_async_lag_seconds",
 			Help: "Time between the instant a message was due and the start of its attempt.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 12)}),
 	}
-	for _, label := range []string{labelSucceeded, labelRetry, labelThrottled, labelCut, labelDead} {
+	for _, label := range []string{labelSucceeded, labelRetry, labelThrottled, labelCut, labelDead, labelStopped} {
 		m.attempts.WithLabelValues(label)
 	}
 	if reg == nil {

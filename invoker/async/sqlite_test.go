@@ -56,7 +56,7 @@ func (c *counter) Invoke(_ context.Context, call fc.Call) (fc.Result, error) {
 
 func TestAHotFunctionDoesNotDelayAnother(t *testing.T) {
 	s := open(t, t.TempDir())
-	enqueue(t, s, "demo//hot", 0, 100_000)
+	enqueue(t, s, "demo//hot", 0, 20_000)
 	c := &counter{calls: map[string]int{}, seen: make(chan string, 10)}
 	stop := run(t, Options{Queue: s, Store: s, Invoker: c, Concurrency: 8, FunctionConcurrency: 8})
 	for n := range 5 {
@@ -64,14 +64,14 @@ func TestAHotFunctionDoesNotDelayAnother(t *testing.T) {
 		begin := time.Now()
 		select {
 		case <-c.seen:
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("the message of the other function was not delivered")
 		}
 		c.mu.Lock()
 		hot := c.calls["hot"]
 		c.mu.Unlock()
 		t.Logf("after %v and %d messages of the hot function", time.Since(begin), hot)
-		if hot > 50_000 {
+		if hot > 10_000 {
 			t.Error("the hot function came first")
 		}
 	}
@@ -122,7 +122,7 @@ func TestANewMessageWakesTheDispatcher(t *testing.T) {
 		enqueue(t, s, "demo//f", n, 1)
 		select {
 		case <-c.seen:
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("no wake")
 		}
 	}

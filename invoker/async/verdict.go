@@ -1,7 +1,7 @@
 package async
 
 import (
-	"fmt"
+	"errors"
 	"time"
 
 	"fcd/fc"
@@ -15,6 +15,7 @@ const (
 	labelThrottled = "throttled" // 429, 500 or 503
 	labelCut       = "cut"       // by shutdown or a store that could not sync
 	labelDead      = "dead"
+	labelStopped   = "stopped" // by the caller
 )
 
 // A verdict says what becomes of a message: one of done and retry is set. Their IDs are filled in later. fate is the step
@@ -24,16 +25,21 @@ type verdict struct {
 	done  *store.Outcome
 	retry *store.Retry
 	fate  store.Fate
+
+	// For the destination that is told of an end.
+	condition, errorType string
+	status               int
+	result               []byte
 }
 
 func dead(cause string) verdict {
-	return verdict{label: labelDead, fate: store.Fate{State: store.FateFailed, Detail: cause},
+	return verdict{label: labelDead, fate: store.Fate{State: store.FateFailed, Detail: cause}, condition: conditionRefused,
 		done: &store.Outcome{State: store.StateDead, Cause: cause, Keep: true}}
 }
 
 func expired(a *attempt) verdict {
-	v := dead(fmt.Sprintf("not delivered within %v", a.NotAfter.Sub(a.Enqueued).Round(time.Second)))
-	v.fate.State, v.done.Attempts = store.FateExpired, a.Attempt
+	v := dead(store.CauseTooOld + a.terms.notAfter.Sub(a.Enqueued).Round(time.Second).String())
+	v.fate.State, v.done.Attempts, v.condition = store.FateExpired, a.Attempt, conditionExpired
 	return v
 }
 
@@ -41,7 +47,7 @@ func expired(a *attempt) verdict {
 func (d *Dispatcher) judge(a *attempt, res fc.Result, err error) verdict {
 	switch code := fc.CodeOf(err); {
 	case err == nil && res.ErrorType == "":
-		return verdict{label: labelSucceeded, fate: fateOf(store.FateSucceeded, a.Attempt+1, res, nil),
+		return verdict{label: labelSucceeded, fate: fateOf(store.FateSucceeded, a.Attempt+1, res, nil), result: res.Body,
 			done: &store.Outcome{State: store.StateSucceeded, Attempts: a.Attempt + 1}}
 	case err == nil:
 		return d.afterError(a, res)
@@ -51,6 +57,10 @@ func (d *Dispatcher) judge(a *attempt, res fc.Result, err error) verdict {
 	v := dead(err.Error()) // the function is gone, or will never take this event
 	v.done.Attempts = a.Attempt
 	v.fate = fateOf(store.FateFailed, a.Attempt+1, res, err)
+	var refusal *fc.Error
+	if errors.As(err, &refusal) {
+		v.status = refusal.Status()
+	}
 	return v
 }
 
@@ -64,9 +74,9 @@ func fateOf(state string, n int, res fc.Result, err error) store.Fate {
 func (d *Dispatcher) afterError(a *attempt, res fc.Result) verdict {
 	cause, attempts := fc.OutcomeOf(res, nil).Cause, a.Attempt+1
 	due := d.opt.Now().Add(d.spread(doubled(d.opt.Backoff, a.Attempt, d.opt.MaxBackoff)))
-	if attempts > d.opt.Retries || d.tooOld(a, due) {
+	if attempts > a.terms.retries || d.tooOld(a, due) {
 		v := dead(cause)
-		v.done.Attempts = attempts
+		v.done.Attempts, v.condition, v.errorType, v.result = attempts, conditionRetries, res.ErrorType, res.Body
 		v.fate = fateOf(store.FateFailed, attempts, res, nil)
 		return v
 	}
@@ -82,23 +92,12 @@ func (d *Dispatcher) afterRefusal(a *attempt, err error) verdict {
 	now := d.opt.Now()
 	due := now.Add(doubled(d.opt.Backoff, times, d.opt.MaxBackoff))
 	if d.tooOld(a, due) {
-		due = a.NotAfter // one more try at the very end
+		due = a.terms.notAfter // one more try at the very end
 	}
 	if !now.Before(due) {
 		return expired(a)
 	}
 	return verdict{label: labelThrottled, retry: &store.Retry{Due: due}, fate: fateOf(store.FateAttempt, a.Attempt+1, fc.Result{}, err)}
-}
-
-// doubled is first * 2^times, at most limit.
-func doubled(first time.Duration, times int, limit time.Duration) time.Duration {
-	wait := first
-	for range times {
-		if wait *= 2; wait >= limit {
-			return limit
-		}
-	}
-	return min(wait, limit)
 }
 
 // spread moves d by up to a fifth either way, so that what failed together does not come back together.

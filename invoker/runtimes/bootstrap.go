@@ -15,7 +15,7 @@ import (
 // BootstrapMount is where a sandbox shows the bootstraps.
 const BootstrapMount = "/var/fc/bootstrap"
 
-//go:embed nodejs/bootstrap.js python/bootstrap.py java/bootstrap.jar
+//go:embed nodejs/bootstrap.js nodejs/rehearsal.js python/bootstrap.py java/bootstrap.jar
 var bootstraps embed.FS
 
 // writeBootstraps puts the embedded bootstraps into a folder of dir that is named for their content, so that daemons of

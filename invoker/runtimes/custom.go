@@ -10,6 +10,9 @@ import (
 // defaultProgram is what is started for a function with the runtime custom that names no command.
 const defaultProgram = CodeDir + "/bootstrap"
 
+// RuntimeAPI is where, inside an instance, a function's own program may fetch its requests. FC_RUNTIME_API names it.
+const RuntimeAPI = "127.100.0.3:80"
+
 // ServesHTTP tells whether the function's own program takes requests by HTTP; otherwise a bootstrap takes them as frames.
 func (r *Runtime) ServesHTTP() bool { return r.row.family.http }
 

@@ -45,9 +45,15 @@ func (r *Runtime) Environment(b Binding) []string {
 // Hello is the frame header that binds an instance of the runtime.
 func (r *Runtime) Hello(b Binding) frame.Hello {
 	f, s := b.Target.Function, b.Target.Service
+	hook := func(h *fc.LifecycleHook) string {
+		if h == nil {
+			return ""
+		}
+		return h.Handler
+	}
 	return frame.Hello{
 		V: frame.Version, Runtime: r.Name, Token: b.Token.Hex(), CodeDir: CodeDir,
-		Handler: f.Handler, Initializer: f.Initializer, Env: r.functionEnv(b),
+		Handler: f.Handler, Initializer: f.Initializer, PreStop: hook(f.PreStop()), PreFreeze: hook(f.PreFreeze()), Env: r.functionEnv(b),
 		Function: frame.Function{
 			Name: f.Name, Handler: f.Handler, MemoryMB: f.MemorySizeMB, TimeoutSeconds: f.TimeoutSeconds,
 			Initializer: f.Initializer, InitializationTimeout: f.InitializationTimeoutSeconds,
@@ -106,6 +112,7 @@ func (r *Runtime) functionEnv(b Binding) map[string]string {
 	}
 	if r.ServesHTTP() {
 		env["FC_SERVER_PORT"] = strconv.Itoa(f.ListenPort())
+		env["FC_RUNTIME_API"] = RuntimeAPI
 	}
 	fixed := r.startEnv()
 	maps.Copy(fixed, env)

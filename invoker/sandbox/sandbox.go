@@ -49,10 +49,12 @@ type Spec struct {
 	FrameIn, FrameOut, Stdout, Stderr *os.File
 }
 
-// Caps is what a driver can do on this host. For each false one, Missing holds a reason fit for an operator's eyes,
+// Caps is what a driver can do on this host. Shared is the opposite of an ability: instances share processes, files,
+// network and user with the host, and only limits hold them. For each false one, Missing holds a reason fit for an operator's eyes,
 // keyed by the field's name.
 type Caps struct {
 	Claim, HardMemory, HardCPU, Pids, NetNone, NetNAT, Freeze, Rootless bool
+	Shared                                                              bool
 	Missing                                                             map[string]string
 }
 
@@ -111,10 +113,21 @@ type Dialer interface {
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
 }
 
+// Placed is an Instance that cannot show the code at /code: CodeDir is where the function finds it.
+type Placed interface {
+	CodeDir() string
+}
+
 // Limiter is an Instance whose limits can be changed while it runs, for example to let it start with more of the
 // processor than it may use later. Without hard limits (Caps) it does what it can.
 type Limiter interface {
 	SetLimits(Limits) error
+}
+
+// Ender is an Instance that tells of its end, so that nobody needs to wait for it. f gets what Wait returns; it is called
+// once, on a goroutine that it may keep, at once if the instance has ended already.
+type Ender interface {
+	OnEnd(f func(Exit))
 }
 
 // Freezer is an Instance that can be stopped and continued whole.

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"fcd/fc"
 	"fcd/store"
 )
 
@@ -27,10 +28,12 @@ type Catalog struct {
 	services  *table[string, *service]
 	functions *table[functionName, *function]
 	triggers  *triggers
+	async     *table[string, *fc.AsyncConfig] // by key
 	code      *code
 
 	watchers []func(key string)
 	progress *progress
+	decoded  map[string]*fc.Function // by key, of the page that reload applies
 }
 
 // New makes an empty catalog of the store's records.
@@ -43,6 +46,7 @@ func New(s store.Store, opt Options) *Catalog {
 		services:  newTable[string, *service](),
 		functions: newTable[functionName, *function](),
 		triggers:  newTriggers(),
+		async:     newTable[string, *fc.AsyncConfig](),
 		code:      newCode(),
 		progress:  newProgress(),
 	}
@@ -75,19 +79,19 @@ func (c *Catalog) reload(ctx context.Context) (err error) {
 		}
 	}()
 	seen := map[string]bool{}
-	for read := store.Rev(0); read < target; {
-		page, err := c.feed.Next(ctx)
-		if err != nil {
-			return err
-		}
-		for _, r := range page {
+	if err := c.readAhead(ctx, target, func(p page) error {
+		c.decoded = p.functions
+		for _, r := range p.records {
 			if err := c.apply(r); err != nil {
 				return err
 			}
 			seen[r.Key] = true
 		}
-		read = page[len(page)-1].Rev
+		return nil
+	}); err != nil {
+		return err
 	}
+	c.decoded = nil
 	for _, key := range c.keys() {
 		if !seen[key] {
 			if err := c.apply(store.Record{Key: key, Rev: target}); err != nil {
@@ -141,6 +145,8 @@ func (c *Catalog) apply(r store.Record) (err error) {
 		err = c.applyFunction(r)
 	case strings.HasPrefix(r.Key, triggerPrefix):
 		err = c.triggers.apply(r)
+	case strings.HasPrefix(r.Key, asyncPrefix):
+		err = c.applyAsync(r)
 	}
 	if err != nil {
 		return err
@@ -159,6 +165,9 @@ func (c *Catalog) keys() []string {
 	}
 	for name := range c.functions.keys() {
 		all = append(all, FunctionKey(name.service, name.function))
+	}
+	for key := range c.async.keys() {
+		all = append(all, key)
 	}
 	return append(all, c.triggers.keys()...)
 }

@@ -14,6 +14,7 @@ const (
 	servicePrefix  = "svc/"
 	functionPrefix = "fn/"
 	triggerPrefix  = "trg/"
+	asyncPrefix    = "asy/"
 )
 
 // ServiceKey is "svc/<name>". With an empty name it is the prefix of all services.
@@ -33,6 +34,12 @@ func FunctionOf(key string) (ref fc.FunctionRef, ok bool) {
 // TriggerKey is "trg/<service>/<function>/<name>". With an empty name it is the prefix of the function's triggers.
 func TriggerKey(service, function, name string) string {
 	return triggerPrefix + service + "/" + function + "/" + name
+}
+
+// AsyncKey is "asy/<service>/<function>/<qualifier>", the qualifier LATEST included. With an empty qualifier it is the
+// prefix of the function's configurations.
+func AsyncKey(service, function, qualifier string) string {
+	return asyncPrefix + service + "/" + function + "/" + qualifier
 }
 
 // BindKey is "bind/<arn>": the record through which the triggers of one source are created one after the other.
@@ -55,6 +62,9 @@ func DecodeFunction(r store.Record) (*fc.Function, error) { return decode[fc.Fun
 
 // DecodeTrigger reads a record that TriggerKey names.
 func DecodeTrigger(r store.Record) (*fc.Trigger, error) { return decode[fc.Trigger](r) }
+
+// DecodeAsync reads a record that AsyncKey names.
+func DecodeAsync(r store.Record) (*fc.AsyncConfig, error) { return decode[fc.AsyncConfig](r) }
 
 func decode[T any](r store.Record) (*T, error) {
 	v := new(T)

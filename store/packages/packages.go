@@ -98,7 +98,7 @@ func (p *Packages) prepare() error {
 			return err
 		}
 	}
-	return syncDir(p.opt.Dir)
+	return errors.Join(syncDir(p.path("zip")), syncDir(p.opt.Dir))
 }
 
 // dropAfterRestart removes the unpacked trees of an earlier run of the machine: a power cut may have emptied their files.
@@ -210,6 +210,10 @@ func (p *Packages) keep(pkg Package) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if info, err := os.Stat(p.zipPath(pkg.SHA256)); err != nil || info.Size() != pkg.Size {
+		return false
+	}
+	// It may have been put by a process that was killed before it flushed the names.
+	if syncDir(filepath.Dir(p.zipPath(pkg.SHA256))) != nil {
 		return false
 	}
 	delete(p.unused, pkg.SHA256)

@@ -13,34 +13,39 @@ import (
 
 // Backup writes a consistent copy of the database to file, which must not exist, while the store stays in use. The copy
 // is flushed to disk when Backup returns; it opens as fileName of a new data directory. Code packages are not in it.
-func (s *Store) Backup(ctx context.Context, file string) (err error) {
+func (s *Store) Backup(ctx context.Context, file string) error {
 	if err := s.usable(); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	c, err := connect(ctx, "file:"+uriPath(s.file())+"?_pragma=busy_timeout(5000)")
 	if err != nil {
-		return fmt.Errorf("back up the store: %w", err)
-	}
-	if err := f.Close(); err != nil {
 		return err
+	}
+	err = copyInto(ctx, c, file)
+	if broken(err) {
+		err = s.fail(err)
+	}
+	return errors.Join(err, c.close())
+}
+
+// copyInto writes a consistent copy of the connection's database to a new file and flushes it.
+func copyInto(ctx context.Context, c *conn, file string) (err error) {
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("copy the store: %w", err)
 	}
 	defer func() {
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
 		if err != nil {
-			err = errors.Join(fmt.Errorf("back up the store to %s: %w", file, err), os.Remove(file))
+			err = errors.Join(fmt.Errorf("copy the store to %s: %w", file, err), os.Remove(file))
 		}
 	}()
-	c, err := connect(ctx, "file:"+uriPath(s.file()))
-	if err != nil {
+	if _, err := c.c.(driver.ExecerContext).ExecContext(ctx, "VACUUM INTO ?", []driver.NamedValue{{Ordinal: 1, Value: file}}); err != nil {
 		return err
 	}
-	_, err = c.c.(driver.ExecerContext).ExecContext(ctx, "VACUUM INTO ?", []driver.NamedValue{{Ordinal: 1, Value: file}})
-	if err := errors.Join(s.readError(err), c.close()); err != nil {
-		return err
-	}
-	if f, err = os.OpenFile(file, os.O_RDWR, 0); err != nil {
-		return err
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	if err := f.Sync(); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(file))

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"fcd/e2e/disk"
 	"fcd/store"
 	"fcd/store/sqlite"
 )
@@ -25,7 +27,8 @@ import (
 // Environment of the processes that the tests start from their own binary.
 const (
 	envDir   = "FCD_TEST_STORE_DIR"
-	envLimit = "FCD_TEST_FILE_LIMIT" // bytes a file may have; "" = no bound
+	envLimit = "FCD_TEST_FILE_LIMIT"  // bytes a file may have; "" = no bound
+	envSync  = "FCD_TEST_SYNCHRONOUS" // how the store flushes; "" = as it does
 )
 
 func TestMain(m *testing.M) {
@@ -47,7 +50,7 @@ func child(dir string) int {
 			return 1
 		}
 	}
-	s, err := sqlite.Open(context.Background(), sqlite.Options{Dir: dir, MinFreeBytes: -1})
+	s, err := sqlite.Open(context.Background(), sqlite.Synchronous(sqlite.Options{Dir: dir, MinFreeBytes: -1}, os.Getenv(envSync)))
 	if err != nil {
 		fmt.Println("open:", err)
 		return 1
@@ -116,6 +119,16 @@ func crashMsg(w, i int, suffix string) store.Msg {
 // run starts a child and reads what it acknowledges; after kill lines it is killed, unless kill is 0.
 func run(t *testing.T, dir string, kill int, acked map[string]bool, env ...string) (exit int) {
 	t.Helper()
+	return disturbed(t, dir, kill, func(p *os.Process) {
+		if err := p.Kill(); err != nil {
+			t.Fatal(err)
+		}
+	}, acked, env...)
+}
+
+// disturbed is run with something else done to the child, or to what it stands on, after so many lines.
+func disturbed(t *testing.T, dir string, after int, disturb func(*os.Process), acked map[string]bool, env ...string) (exit int) {
+	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(append(os.Environ(), envDir+"="+dir), env...)
 	cmd.Stderr = os.Stderr
@@ -134,10 +147,8 @@ func run(t *testing.T, dir string, kill int, acked map[string]bool, env ...strin
 			continue
 		}
 		acked[w+"/"+i] = true
-		if n == kill {
-			if err := cmd.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
+		if n == after {
+			disturb(cmd.Process)
 		}
 	}
 	_ = cmd.Wait() // a killed process is an error
@@ -229,4 +240,57 @@ func TestADiskThatRefusesWritesIsFinal(t *testing.T) {
 		}
 		verify(t, dir, acked)
 	}
+}
+
+// TestAPowerCutLosesNothing cuts the power of the disk under a process that writes, several times on one store. The
+// counter-check shows that the disk does lose what was not flushed.
+func TestAPowerCutLosesNothing(t *testing.T) {
+	rounds := 3
+	if n, err := strconv.Atoi(os.Getenv("FCD_CRASH_ROUNDS")); err == nil {
+		rounds = max(n/10, rounds)
+	}
+	d, acked := disk.New(t, 256), map[string]bool{}
+	dir := filepath.Join(d.Dir, "store")
+	for round := range rounds {
+		before := len(acked)
+		if exit := disturbed(t, dir, 200+rand.IntN(2000), func(*os.Process) { d.Cut() }, acked); exit != 3 {
+			t.Errorf("the process ended with %d", exit)
+		}
+		d.Replug()
+		if verify(t, dir, acked); t.Failed() {
+			t.Fatalf("in round %d", round+1)
+		}
+		t.Logf("round %d: %d acknowledged, 0 lost", round+1, len(acked)-before)
+	}
+}
+
+func TestWithoutFlushesAPowerCutLoses(t *testing.T) {
+	d := disk.New(t, 256)
+	for round := range 10 { // SQLite flushes now and then of itself, and may have just done so
+		acked, dir := map[string]bool{}, filepath.Join(d.Dir, fmt.Sprint("store", round))
+		if exit := disturbed(t, dir, 0, nil, acked, envLimit+"=3000000"); exit != 3 { // it has its tables, flushed
+			t.Fatalf("the process ended with %d", exit)
+		}
+		verify(t, dir, acked)
+		disturbed(t, dir, 1000+rand.IntN(2000), func(*os.Process) { d.Cut() }, acked, envSync+"=NORMAL")
+		d.Replug()
+		if lost := missing(t, dir, acked); lost > 0 {
+			t.Logf("%d acknowledged, %d lost", len(acked), lost)
+			return
+		}
+	}
+	t.Error("a store that does not flush has lost nothing: the test of the power cut shows nothing")
+}
+
+// missing counts the acknowledged records that a store lacks.
+func missing(t *testing.T, dir string, acked map[string]bool) (lost int) {
+	t.Helper()
+	s := open(t, sqlite.Options{Dir: dir})
+	defer closeStore(t, s)
+	for id := range acked {
+		if _, err := s.Get(t.Context(), "p/"+id); errors.Is(err, store.ErrNotFound) {
+			lost++
+		}
+	}
+	return lost
 }

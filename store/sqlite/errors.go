@@ -29,6 +29,12 @@ func broken(err error) bool {
 	return false
 }
 
+// busy tells that another process held the database for longer than busy_timeout. Nothing has happened.
+func busy(err error) bool {
+	code := primary(err)
+	return code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_LOCKED
+}
+
 // translate turns an error of a statement before its commit into the store's.
 func translate(err error) error {
 	switch primary(err) {

@@ -96,8 +96,9 @@ func (g *group) decide(j *job) (res result, refusal, err error) {
 	if refusal = g.fence(b.Fence); refusal != nil {
 		return res, refusal, nil
 	}
+	// What leaves the queue comes before what enters it: an end and the message that tells of it need no further room.
 	for _, step := range []func(*store.Batch, *store.Applied) (refusal, err error){
-		g.guards, g.puts, g.cursors, g.enqueues, g.outcomes, g.letters, g.overs,
+		g.guards, g.puts, g.cursors, g.outcomes, g.enqueues, g.letters, g.overs,
 	} {
 		if refusal, err = step(b, &res.applied); refusal != nil || err != nil {
 			return res, refusal, err

@@ -5,6 +5,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+
+	"fcd/store"
 )
 
 // Options say where the store lives and how much it keeps. Only Dir is required; every other zero value means the
@@ -33,10 +35,12 @@ type Options struct {
 	MaxEventBytes int64         // their payloads' bytes; 256 MiB
 	SweepEvery    time.Duration // pause between sweeps; 1 min
 
-	// Now is the store's clock; time.Now. It must not go back while the store is open.
+	// Now is the store's clock; store.SteadyClock. It must not go back while the store is open.
 	Now func() time.Time
 	// Log receives what an operator should know; nothing is logged if nil.
 	Log *zap.Logger
+	// synchronous weakens the flushes in a test that shows what they are for; FULL.
+	synchronous string
 	// Registerer receives the store's metrics; none if nil.
 	Registerer prometheus.Registerer
 }
@@ -58,8 +62,11 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MaxEvents, 1_000_000)
 	setDefault(&o.MaxEventBytes, 256<<20)
 	setDefault(&o.SweepEvery, time.Minute)
+	if o.synchronous == "" {
+		o.synchronous = "FULL"
+	}
 	if o.Now == nil {
-		o.Now = time.Now
+		o.Now = store.SteadyClock()
 	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()

@@ -92,6 +92,7 @@ const (
 	sqlQueueReady = `WITH RECURSIVE f(fn) AS (SELECT min(fn) FROM q
 			UNION ALL SELECT (SELECT min(fn) FROM q WHERE q.fn > f.fn) FROM f WHERE f.fn IS NOT NULL)
 		SELECT fn, (SELECT min(due) FROM q WHERE q.fn = f.fn) FROM f WHERE fn IS NOT NULL`
+	sqlQueueCount  = `SELECT (SELECT v FROM meta WHERE k = 'counters'), count(*), ifnull(sum(length(payload)), 0) FROM q`
 	sqlQueueDepths = `SELECT fn, count(*), sum(due <= ?) FROM q GROUP BY fn`
 
 	sqlOutcomePut = `INSERT INTO inv(` + sqlOutcomeColumns + `)

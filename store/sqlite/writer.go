@@ -203,7 +203,7 @@ func (w *writer) commit(jobs []*job) {
 		w.publish(g)
 	case broken(err) || errors.Is(err, errCommit):
 		refuse(jobs, w.s.fail(err))
-	case len(jobs) == 1:
+	case len(jobs) == 1 || busy(err): // somebody else holds the database: each alone would wait as long again
 		refuse(jobs, translate(err))
 	default:
 		for _, j := range jobs {

@@ -35,8 +35,11 @@ func Kind(region, account string) triggers.Kind {
 type box struct{ region, account string }
 
 // arn names a bus.
-func (b box) arn(bus string) string {
-	return fc.ARN{Service: "eventbridge", Region: b.region, Account: b.account, Resource: "eventbus/" + bus}.String()
+func (b box) arn(bus string) string { return BusARN(b.region, b.account, bus) }
+
+// BusARN is the resource name of a bus of EventBridge, from which events of its triggers come.
+func BusARN(region, account, bus string) string {
+	return fc.ARN{Service: "eventbridge", Region: region, Account: account, Resource: "eventbus/" + bus}.String()
 }
 
 // source names the rule that a trigger stands for.

@@ -50,6 +50,7 @@ func Kind(o Options) triggers.Kind {
 		Decode:      decode,
 		CheckSource: triggers.RegionalARN("oss", o.Region, o.Account, "<bucket>", isBucket),
 		Conflict:    o.conflict,
+		Again:       o.again,
 		New:         o.newSource,
 	}
 }

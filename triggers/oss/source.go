@@ -67,6 +67,9 @@ func (s *Source) happening(arn string, records []record, id identity) triggers.H
 	first := records[0]
 	h := triggers.Happening[rule]{Source: arn, Principal: first.UserIdentity.PrincipalID}
 	h.ID, h.Unique = eventID(arn, records, id)
+	h.Subject = subjectOf(records)
+	h.Raw = func() []byte { return payload(records, "") }
+	h.Detail = func(r *triggers.Rule[rule], reason string) string { return r.Config.detail(reason, records) }
 	h.Mismatch = func(r *triggers.Rule[rule]) string {
 		reason := ""
 		for _, rec := range records {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 
 	"fcd/fc"
@@ -79,20 +80,20 @@ func accept(triggers.Event) error { return nil }
 func TestMatching(t *testing.T) {
 	for _, c := range []struct {
 		name, cfg, event, key string
-		want                  string // reason, "" for a match
+		want, detail          string // reason and its words, "" for a match
 	}{
-		{"the event itself", `{"events":["oss:ObjectCreated:PutObject"]}`, "ObjectCreated:PutObject", "a", ""},
-		{"one of several", `{"events":["oss:ObjectRemoved:DeleteObject","oss:ObjectCreated:PutObject"]}`, "ObjectCreated:PutObject", "a", ""},
-		{"the wildcard", `{"events":["oss:ObjectCreated:*"]}`, "ObjectCreated:UploadPart", "a", ""},
-		{"the wildcard and an event of the future", `{"events":["oss:ObjectCreated:*"]}`, "ObjectCreated:Teleport", "a", ""},
-		{"the wildcard of another group", `{"events":["oss:ObjectRemoved:*"]}`, "ObjectCreated:PutObject", "a", "event"},
-		{"another event", `{"events":["oss:ObjectCreated:PutObject"]}`, "ObjectCreated:PostObject", "a", "event"},
-		{"an event that begins alike", `{"events":["oss:ObjectRemoved:DeleteObject"]}`, "ObjectRemoved:DeleteObjects", "a", "event"},
-		{"prefix and suffix", `{"events":["oss:ObjectCreated:*"],"filter":{"key":{"prefix":"in/","suffix":".jpg"}}}`, "ObjectCreated:PutObject", "in/a.jpg", ""},
-		{"prefix and suffix that overlap in the key", `{"events":["oss:ObjectCreated:*"],"filter":{"key":{"prefix":"aba","suffix":"aba"}}}`, "ObjectCreated:PutObject", "aba", ""},
-		{"another prefix", `{"events":["oss:ObjectCreated:*"],"filter":{"key":{"prefix":"in/"}}}`, "ObjectCreated:PutObject", "out/a.jpg", "prefix"},
-		{"another suffix", `{"events":["oss:ObjectCreated:*"],"filter":{"key":{"suffix":".jpg"}}}`, "ObjectCreated:PutObject", "in/a.png", "suffix"},
-		{"the raw key, not its encoding", `{"events":["oss:ObjectCreated:*"],"filter":{"key":{"prefix":"a b/"}}}`, "ObjectCreated:PutObject", "a b/c", ""},
+		{"the event itself", `{"events":["oss:ObjectCreated:PutObject"]}`, "ObjectCreated:PutObject", "a", "", ""},
+		{"one of several", `{"events":["oss:ObjectRemoved:DeleteObject","oss:ObjectCreated:PutObject"]}`, "ObjectCreated:PutObject", "a", "", ""},
+		{"the wildcard", `{"events":["oss:ObjectCreated:*"]}`, "ObjectCreated:UploadPart", "a", "", ""},
+		{"the wildcard and an event of the future", `{"events":["oss:ObjectCreated:*"]}`, "ObjectCreated:Teleport", "a", "", ""},
+		{"the wildcard of another group", `{"events":["oss:ObjectRemoved:*"]}`, "ObjectCreated:PutObject", "a", "event", "the trigger's events are oss:ObjectRemoved:*, not oss:ObjectCreated:PutObject"},
+		{"another event", `{"events":["oss:ObjectCreated:PutObject"]}`, "ObjectCreated:PostObject", "a", "event", "the trigger's events are oss:ObjectCreated:PutObject, not oss:ObjectCreated:PostObject"},
+		{"an event that begins alike", `{"events":["oss:ObjectRemoved:DeleteObject"]}`, "ObjectRemoved:DeleteObjects", "a", "event", "the trigger's events are oss:ObjectRemoved:DeleteObject, not oss:ObjectRemoved:DeleteObjects"},
+		{"prefix and suffix", `{"events":["oss:ObjectCreated:*"],"filter":{"key":{"prefix":"in/","suffix":".jpg"}}}`, "ObjectCreated:PutObject", "in/a.jpg", "", ""},
+		{"prefix and suffix that overlap in the key", `{"events":["oss:ObjectCreated:*"],"filter":{"key":{"prefix":"aba","suffix":"aba"}}}`, "ObjectCreated:PutObject", "aba", "", ""},
+		{"another prefix", `{"events":["oss:ObjectCreated:*"],"filter":{"key":{"prefix":"in/"}}}`, "ObjectCreated:PutObject", "out/a.jpg", "prefix", "the key 'out/a.jpg' does not begin with 'in/'"},
+		{"another suffix", `{"events":["oss:ObjectCreated:*"],"filter":{"key":{"suffix":".jpg"}}}`, "ObjectCreated:PutObject", "in/a.png", "suffix", "the key 'in/a.png' does not end with '.jpg'"},
+		{"the raw key, not its encoding", `{"events":["oss:ObjectCreated:*"],"filter":{"key":{"prefix":"a b/"}}}`, "ObjectCreated:PutObject", "a b/c", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, events, fates := source(t, accept, c.cfg)
@@ -107,8 +108,9 @@ func TestMatching(t *testing.T) {
 				}
 				return
 			}
-			want := []store.Fate{{Trigger: "t1", EventID: "oss/photos/1", State: "unmatched", Reason: c.want}}
-			if diff := cmp.Diff(want, *fates); diff != "" || len(*events) != 0 {
+			want := []store.Fate{{Trigger: "t1", EventID: "oss/photos/1", Source: bucketARN, Subject: c.event + " photos/" + c.key,
+				State: "unmatched", Reason: c.want, Detail: c.detail}}
+			if diff := cmp.Diff(want, *fates, unkept); diff != "" || len(*events) != 0 {
 				t.Errorf("dispatched %d, noted (-want +got)\n%s", len(*events), diff)
 			}
 		})
@@ -120,7 +122,9 @@ func TestObjectEventWithoutTriggers(t *testing.T) {
 	if err := s.ObjectEvent(context.Background(), putEvent(6)); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]store.Fate{{EventID: "oss/photos/7", State: "unmatched", Reason: "no-trigger"}}, *fates); diff != "" {
+	want := []store.Fate{{EventID: "oss/photos/7", Source: bucketARN, Subject: "ObjectCreated:PutObject photos/in/a.jpg",
+		State: "unmatched", Reason: "no-trigger", Detail: "no trigger has this source"}}
+	if diff := cmp.Diff(want, *fates, unkept); diff != "" || !strings.Contains((string((*fates)[0].Payload)), `"key":"in/a.jpg"`) {
 		t.Error(diff)
 	}
 }
@@ -367,5 +371,41 @@ func BenchmarkObjectEvent(b *testing.B) {
 		if err := s.(*Source).ObjectEvent(context.Background(), ev); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+const bucketARN = "acs:oss:cn-shanghai:123456:photos"
+
+// unkept leaves the payloads out of comparisons.
+var unkept = cmpopts.IgnoreFields(store.Fate{}, "Payload")
+
+func TestARecordedEventIsDeliveredAgain(t *testing.T) {
+	o := Options{Region: triggertest.Region, Account: triggertest.Account}
+	tr := &fc.Trigger{ServiceName: "svc", FunctionName: "fn", Name: "t", SourceARN: bucketARN,
+		Config: json.RawMessage(`{"events":["oss:ObjectCreated:*"],"filter":{"key":{"suffix":".jpg"}}}`)}
+	jpg, png := o.recordOf(putEvent(1)), o.recordOf(putEvent(2))
+	png.OSS.Object.Key = "a.png"
+	own := jpg
+	own.OSS.RuleID = "its-own"
+	for _, c := range []struct {
+		name     string
+		recorded []byte
+		again    string // rule ids
+		reason   string
+	}{
+		{"what it wants, under its rule id", payload([]record{jpg}, ""), ruleID(triggertest.Account, tr), ""},
+		{"what it wants of several", payload([]record{png, jpg}, ""), ruleID(triggertest.Account, tr), ""},
+		{"a rule id that the event brought stays", payload([]record{own}, ""), "its-own", ""},
+		{"what it does not want", payload([]record{png}, ""), "", "suffix"},
+		{"what cannot be read", []byte("x"), "", "unreadable"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			again, reason, detail := o.again(tr, c.recorded)
+			var d document
+			_ = json.Unmarshal(again, &d)
+			if reason != c.reason || (detail == "") != (reason == "") || c.again != "" && (len(d.Events) != 1 || d.Events[0].OSS.RuleID != c.again) || c.again == "" && again != nil {
+				t.Errorf("%s, %q: %s", reason, detail, again)
+			}
+		})
 	}
 }

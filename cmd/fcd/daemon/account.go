@@ -44,7 +44,7 @@ func keptAccount(path string) (config.Account, error) {
 		if b, err = json.Marshal(a); err != nil {
 			return a, err
 		}
-		return a, os.WriteFile(path, b, 0o600)
+		return a, writeWhole(path, b)
 	}
 	if err != nil {
 		return a, err
@@ -63,4 +63,25 @@ func newAccount() config.Account {
 		AccessKeyID:     "LTAI" + rand.Text()[:20],
 		AccessKeySecret: rand.Text() + rand.Text()[:4],
 	}
+}
+
+// writeWhole makes a file, mode 0600, that is there as a whole or not at all, also after a power cut.
+func writeWhole(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(b)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -126,6 +126,7 @@ func (d *Daemon) openTriggers(context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.history = &triggers.History{Record: d.store, Triggers: d.catalog, Bridge: bridge}
 	d.manager, err = triggers.NewManager(triggers.ManagerOptions{Kinds: d.kinds, Bridge: bridge, Watch: d.catalog,
 		Checkpoints: d.store, Region: region, Account: account, Log: d.log.Named("triggers"), Registerer: d.metrics})
 	return err
@@ -161,6 +162,15 @@ func (d *Daemon) openObjectStorage(context.Context) error {
 
 // codeObjects reads code packages from object storage, the configured one or the embedded one. nil if there is neither.
 func (d *Daemon) codeObjects() (*objects, error) {
+	client, err := d.ossClient()
+	if client == nil {
+		return nil, err
+	}
+	return &objects{client}, nil
+}
+
+// ossClient speaks to the configured object storage or the embedded one. nil if there is neither.
+func (d *Daemon) ossClient() (*oss.Client, error) {
 	c := d.cfg.OSS
 	endpoint, keys := c.Endpoint, config.Account{AccessKeyID: c.AccessKeyID, AccessKeySecret: c.AccessKeySecret}
 	if endpoint == "" {
@@ -176,10 +186,6 @@ func (d *Daemon) codeObjects() (*objects, error) {
 	if region == "" {
 		region = d.cfg.Region
 	}
-	client, err := oss.New(endpoint, keys.AccessKeyID, keys.AccessKeySecret, oss.AuthVersion(oss.AuthVersionType(c.AuthVersion)),
+	return oss.New(endpoint, keys.AccessKeyID, keys.AccessKeySecret, oss.AuthVersion(oss.AuthVersionType(c.AuthVersion)),
 		oss.Region(region))
-	if err != nil {
-		return nil, err
-	}
-	return &objects{client}, nil
 }

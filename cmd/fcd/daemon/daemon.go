@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -64,12 +65,17 @@ type Daemon struct {
 	runtimes *runtimes.Table
 	invoker  *invoker.Invoker
 	async    *async.Dispatcher
-	kinds    *triggers.Kinds
-	manager  *triggers.Manager
-	localOSS *localoss.Server
-	hosts    *hosts
+	// destinations are told of the ends of asynchronous invocations.
+	destinations destinations
+	kinds        *triggers.Kinds
+	manager      *triggers.Manager
+	history      *triggers.History
+	localOSS     *localoss.Server
+	hosts        *hosts
 
-	apiServer, ossServer, slsServer, adminServer *server
+	ways []wayIn
+
+	apiServer, ossServer, slsServer, adminServer, pushServer *server
 
 	loaded atomic.Bool // the catalog has read all records; what it tells of now is new
 	tasks  map[string]*task
@@ -108,6 +114,7 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 		{"triggers", d.openTriggers},
 		{"records", d.loadRecords},
 		{"object storage", d.openObjectStorage},
+		{"ways in for events", d.openWays},
 		{"listeners", d.openListeners},
 	} {
 		if err := step.open(ctx); err != nil {
@@ -118,6 +125,8 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 }
 
 func (d *Daemon) loadRecords(ctx context.Context) error {
+	// What is read lives on, so that collecting garbage meanwhile finds little; trim does it once.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	err := d.catalog.Load(ctx)
 	d.loaded.Store(true)
 	return err
@@ -129,6 +138,7 @@ func (d *Daemon) Endpoint() Endpoint {
 		AccountID: d.account.ID, Region: d.cfg.Region,
 		AccessKeyID: d.account.AccessKeyID, AccessKeySecret: d.account.AccessKeySecret,
 		API: d.apiServer.url(), OSS: d.ossServer.url(), SLS: d.slsServer.url(), Admin: d.adminServer.url(),
+		Push: d.pushServer.url(),
 	}
 }
 

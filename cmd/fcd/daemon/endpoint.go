@@ -21,6 +21,7 @@ type Endpoint struct {
 	OSS             string `json:"oss"`
 	SLS             string `json:"sls"`
 	Admin           string `json:"admin"`
+	Push            string `json:"push,omitempty"` // where pushes of events are taken, if they are
 }
 
 // ReadEndpoint reads what a daemon on dataDir wrote when it was ready.

@@ -14,7 +14,6 @@ import (
 	"fcd/invoker"
 	"fcd/invoker/async"
 	"fcd/invoker/runtimes"
-	"fcd/invoker/sandbox/native"
 	"fcd/store/catalog"
 )
 
@@ -53,11 +52,9 @@ func (d *Daemon) functionChanged(key string) {
 // openSandbox opens the driver under a name of its own for the data directory, so that it finds what an earlier life of
 // the same daemon left, and nobody else's.
 func (d *Daemon) openSandbox() error {
-	o := d.cfg.SandboxOptions()
 	sum := sha256.Sum256([]byte(d.cfg.DataDir))
-	o.ID, o.InitPath = hex.EncodeToString(sum[:8]), d.opt.SandboxInit
-	o.Log, o.Registerer = d.log.Named("sandbox"), d.metrics
-	driver, err := native.New(o)
+	driver, err := NewSandbox(d.cfg, SandboxOptions{ID: hex.EncodeToString(sum[:8]), Init: d.opt.SandboxInit,
+		Log: d.log.Named("sandbox"), Registerer: d.metrics})
 	if err != nil {
 		return err
 	}
@@ -81,6 +78,7 @@ func (d *Daemon) invokerOptions() invoker.Options {
 func (d *Daemon) asyncOptions() async.Options {
 	o := d.cfg.AsyncOptions()
 	o.Queue, o.Store, o.Invoker, o.LogSync = d.store, d.store, d.invoker, d.shipper
+	o.Configs, o.Deliverer, o.Region, o.Account = d.catalog, &d.destinations, d.cfg.Region, d.account.ID
 	o.Log, o.Registerer = d.log.Named("async"), d.metrics
 	return o
 }

@@ -19,6 +19,9 @@ func (d *Daemon) openListeners(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := d.openDestinations(); err != nil {
+		return err
+	}
 	if d.apiServer, err = d.listen("api", d.cfg.API.Listen, handler); err != nil {
 		return err
 	}
@@ -47,7 +50,8 @@ func (d *Daemon) apiHandler() (http.Handler, error) {
 	o := d.cfg.APIOptions()
 	o.Store, o.Catalog, o.Packages, o.Invoker = d.store, d.catalog, d.packages, d.invoker
 	o.Keys, o.Policy, o.Triggers, o.InvocationRoles = d.ram, d.ram, d.kinds, d.ram
-	o.Events = d.manager
+	o.Invocations, o.Stopper = d.store, d.async
+	o.Events, o.History = d.manager, d.history
 	o.AccountID = d.account.ID
 	o.ExternalURL = d.externalURL
 	o.Log, o.Registerer = d.log.Named("api"), d.metrics

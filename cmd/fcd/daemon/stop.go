@@ -67,9 +67,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.start("async", d.async.Run)
 	d.start("triggers", d.manager.Run)
 	d.start("heap", tendHeap)
+	d.start("ways in", d.runWays)
 	for _, s := range d.servers() {
 		d.start(s.name+" listener", s.serve)
 	}
+	d.trim()
 	d.log.Info("ready", zap.String("api", d.apiServer.url()), zap.String("oss", d.ossServer.url()),
 		zap.String("sls", d.slsServer.url()), zap.String("admin", d.adminServer.url()))
 	var failure error
@@ -94,10 +96,10 @@ func (d *Daemon) Hurry() { close(d.hurry) }
 func (d *Daemon) stages() error {
 	d.stage("refuse requests and let running invocations end", d.cfg.Shutdown.Drain, func(ctx context.Context) {
 		var all sync.WaitGroup
-		for _, s := range []*server{d.apiServer, d.ossServer} {
+		for _, s := range []*server{d.apiServer, d.ossServer, d.pushServer} {
 			all.Go(func() { s.stop(ctx) })
 		}
-		all.Go(func() { d.stop("triggers") })
+		all.Go(func() { d.stop("triggers", "ways in") })
 		all.Go(func() { d.stop("async") }) // claims no more; its running attempts end with the invoker
 		d.invoker.Close(ctx)
 		all.Wait()
@@ -137,7 +139,7 @@ func (d *Daemon) stage(what string, bound time.Duration, f func(context.Context)
 // servers are the listeners that are there.
 func (d *Daemon) servers() []*server {
 	var all []*server
-	for _, s := range []*server{d.apiServer, d.ossServer, d.slsServer, d.adminServer} {
+	for _, s := range []*server{d.apiServer, d.ossServer, d.slsServer, d.adminServer, d.pushServer} {
 		if s != nil {
 			all = append(all, s)
 		}

@@ -19,6 +19,7 @@ const (
 const (
 	preludeSize = 9       // total, type, hdrLen
 	joinBelow   = 1 << 16 // bodies up to here travel in one write with their header
+	readAhead   = 8 << 10 // what a Reader holds for as long as it lives: small, as most wait; larger bodies are read in place
 	firstRead   = 1 << 20 // most that is set aside for a body on the word of its length field alone
 )
 
@@ -62,7 +63,7 @@ type Message struct {
 type Reader struct{ r *bufio.Reader }
 
 // NewReader makes a Reader. It reads ahead, so nothing else may read from r.
-func NewReader(r io.Reader) *Reader { return &Reader{r: bufio.NewReaderSize(r, joinBelow)} }
+func NewReader(r io.Reader) *Reader { return &Reader{r: bufio.NewReaderSize(r, readAhead)} }
 
 // Read waits for the next frame. A frame that breaks the bounds gives an error that wraps ErrTooLarge or ErrMalformed;
 // after any error the stream is out of step and must be closed.

@@ -8,6 +8,7 @@ import (
 
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/layout"
+	"fcd/invoker/sandbox/thread"
 )
 
 // Claim shows codeDir at /code of a generic instance, read-only, and sets its limits. An instance is claimed once; after
@@ -51,7 +52,7 @@ func (i *Instance) showCode(codeDir string) error {
 	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr); err != nil {
 		return fmt.Errorf("mount_setattr: %w", err)
 	}
-	return onThread(func() error {
+	return thread.Run(func() error {
 		// A thread that shares its root and working directory with others may not enter a mount namespace.
 		if err := unix.Unshare(unix.CLONE_FS); err != nil {
 			return fmt.Errorf("unshare: %w", err)

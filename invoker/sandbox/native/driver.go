@@ -16,8 +16,11 @@ import (
 	"go.uber.org/zap"
 
 	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/cgroup"
 	"fcd/invoker/sandbox/nat"
+	"fcd/invoker/sandbox/syscalls"
 	"fcd/invoker/sandbox/uids"
+	"fcd/invoker/sandbox/watch"
 )
 
 // Options configure a Driver. The zero value works.
@@ -71,13 +74,14 @@ type Driver struct {
 	opts    Options
 	log     *zap.Logger
 	seccomp []byte
-	cgroups *cgroupTree
+	cgroups *cgroup.Tree
 	nested  bool        // each instance gets a user namespace: we are not root, or root of too few ids
 	uids    *uids.Range // nil when nested
 	router  *nat.Router // nil without NAT, for the reason noNAT
 	noNAT   string
-	starter *starter // nil unless limits are weak
-	watch   *watch   // nil unless limits are weak
+	starter *starter     // nil unless limits are weak
+	watch   *watch.Watch // nil unless limits are weak
+	reaper  *reaper
 	metrics metrics
 
 	closing  chan struct{}  // closed by Close: starts under way give up
@@ -97,7 +101,7 @@ func New(opts Options) (*Driver, error) {
 	if err := opts.fill(); err != nil {
 		return nil, err
 	}
-	program, err := seccompProgram()
+	program, err := syscalls.Filter()
 	if err != nil {
 		return nil, err
 	}
@@ -109,16 +113,21 @@ func New(opts Options) (*Driver, error) {
 	if err := d.openCgroups(); err != nil {
 		return nil, err
 	}
+	if d.reaper, err = newReaper(); err != nil {
+		d.cgroups.Remove()
+		return nil, err
+	}
 	if err := d.openNetwork(); err != nil {
-		d.cgroups.remove()
+		d.reaper.close()
+		d.cgroups.Remove()
 		return nil, err
 	}
 	d.metrics = newMetrics(opts.Registerer)
-	if !d.cgroups.usable() {
-		d.starter, d.watch = newStarter(), newWatch()
+	if !d.cgroups.Usable() {
+		d.starter, d.watch = newStarter(), watch.New()
 		d.log.Warn("no writable cgroups: memory limits are weak, processor limits absent",
-			zap.String("reason", cmp.Or(d.cgroups.missing["memory"], d.cgroups.missing["pids"])))
-	} else if reason := d.cgroups.missing["cpu"]; reason != "" {
+			zap.String("reason", cmp.Or(d.cgroups.Missing["memory"], d.cgroups.Missing["pids"])))
+	} else if reason := d.cgroups.Missing["cpu"]; reason != "" {
 		d.log.Warn("the processor is not shared out", zap.String("reason", reason))
 	}
 	return d, nil
@@ -165,24 +174,17 @@ func (d *Driver) identify() error {
 	return nil
 }
 
-func (d *Driver) openCgroups() error {
-	own, err := findCgroups()
-	if err != nil {
-		return err
-	}
+func (d *Driver) openCgroups() (err error) {
 	if d.opts.NoCgroups {
-		d.cgroups = &cgroupTree{missing: map[string]string{}}
-		for _, c := range controllers {
-			d.cgroups.missing[c] = "cgroups are switched off by configuration"
-		}
+		d.cgroups = cgroup.None("cgroups are switched off by configuration")
 		return nil
 	}
-	if d.cgroups, err = newCgroupTree(own, d.opts.ID); err != nil {
-		return err
+	if d.cgroups, err = cgroup.Open(d.opts.ID); err != nil {
+		return fmt.Errorf("sandbox driver %w", err)
 	}
-	n, err := d.cgroups.reap()
+	n, err := d.cgroups.Reap()
 	if err != nil {
-		d.cgroups.remove()
+		d.cgroups.Remove()
 		return err
 	}
 	if n > 0 {
@@ -231,9 +233,10 @@ func (d *Driver) Close() error {
 	wg.Wait()
 	if d.starter != nil {
 		d.starter.close()
-		d.watch.close()
+		d.watch.Close()
 	}
-	d.cgroups.remove()
+	d.reaper.close()
+	d.cgroups.Remove()
 	if d.router != nil {
 		errs = append(errs, d.router.Close())
 	}

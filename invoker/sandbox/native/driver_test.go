@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/cgroup"
 	"fcd/invoker/sandbox/nat"
 	"fcd/invoker/sandbox/native/internal/inside"
 )
@@ -159,7 +160,7 @@ func TestWithoutCgroupsInstancesDieWithTheDaemon(t *testing.T) {
 
 func TestTwoLivingDriversCannotShareAnID(t *testing.T) {
 	d := open(t, Options{ID: "twin"})
-	if _, err := New(Options{ID: "twin"}); !errors.Is(err, errInUse) {
+	if _, err := New(Options{ID: "twin"}); !errors.Is(err, cgroup.ErrInUse) {
 		t.Errorf("error %v", err)
 	}
 	if err := d.Close(); err != nil {

@@ -4,17 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/cgroup"
 	"fcd/invoker/sandbox/nat"
+	"fcd/invoker/sandbox/watch"
 )
 
 // Instance is one sandbox. It implements sandbox.Instance, Listener, Dialer, Freezer and Limiter; all methods may be
@@ -24,11 +23,12 @@ type Instance struct {
 	id      string
 	generic bool
 	uid     int
-	onHost  bool    // on the host's network
-	ownUID  bool    // uid comes from the driver's range
-	cgroup  *cgroup // nil where limits are weak
+	onHost  bool          // on the host's network
+	ownUID  bool          // uid comes from the driver's range
+	cgroup  *cgroup.Group // nil where limits are weak
 
 	proc     *os.Process // set by fork; nil if that never happened
+	pidfd    int         // of proc, for the reaper
 	mnt, net *os.File    // namespaces of pid 1
 	link     *nat.Link   // to the outside; nil without NAT
 	oom      atomic.Bool // the memory limit was hit
@@ -42,9 +42,11 @@ type Instance struct {
 	killErr  error
 	final    sandbox.Usage
 
-	mu      sync.Mutex // guards claimed, events and gone, and cgroup against its removal
+	mu      sync.Mutex // guards claimed, events, deaf, onEnd and gone, and cgroup against its removal
 	claimed bool
 	events  *os.File // of the v1 memory limit
+	deaf    func()   // ends the watch over events
+	onEnd   []func(sandbox.Exit)
 	gone    bool
 }
 
@@ -54,6 +56,7 @@ var (
 	_ sandbox.Dialer   = (*Instance)(nil)
 	_ sandbox.Freezer  = (*Instance)(nil)
 	_ sandbox.Limiter  = (*Instance)(nil)
+	_ sandbox.Ender    = (*Instance)(nil)
 )
 
 // errGone is about an instance that was killed.
@@ -61,7 +64,18 @@ var errGone = errors.New("the instance is gone")
 
 func (i *Instance) hold(p *os.Process, mnt, net *os.File) { i.proc, i.mnt, i.net = p, mnt, net }
 
-// reap waits for the end of pid 1. The kernel lets it end only after everything else in its pid namespace has.
+// awaitEnd has the end of pid 1 seen to when it comes.
+func (i *Instance) awaitEnd() {
+	if i.pidfd < 0 {
+		go i.reap()
+		return
+	}
+	if _, err := i.driver.reaper.once(i.pidfd, func() { go i.reap() }); err != nil {
+		go i.reap()
+	}
+}
+
+// reap takes in the end of pid 1. The kernel lets it end only after everything else in its pid namespace has.
 func (i *Instance) reap() {
 	state, err := i.proc.Wait()
 	if err == nil {
@@ -77,7 +91,29 @@ func (i *Instance) reap() {
 	if i.exit.OOM {
 		i.driver.metrics.oomKills.Inc()
 	}
+	if i.pidfd >= 0 {
+		unix.Close(i.pidfd)
+	}
 	close(i.ended)
+	i.mu.Lock()
+	told := i.onEnd
+	i.onEnd = nil
+	i.mu.Unlock()
+	for _, f := range told {
+		f(i.exit)
+	}
+}
+
+// OnEnd has f called when pid 1, and with it the whole tree, has ended.
+func (i *Instance) OnEnd(f func(sandbox.Exit)) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	select {
+	case <-i.ended:
+		go f(i.exit)
+	default:
+		i.onEnd = append(i.onEnd, f)
+	}
 }
 
 func (i *Instance) wasOOM() bool {
@@ -87,7 +123,7 @@ func (i *Instance) wasOOM() bool {
 	if i.cgroup == nil {
 		return false
 	}
-	n, err := i.cgroup.oomKills()
+	n, err := i.cgroup.OOMKills()
 	return err == nil && n > 0
 }
 
@@ -118,8 +154,7 @@ func (i *Instance) Kill() error {
 // signalKill sends the signals that nothing survives.
 func (i *Instance) signalKill() {
 	if i.cgroup != nil {
-		i.cgroup.kill()
-		thaw(i.cgroup.v1["freezer"])
+		i.cgroup.Kill()
 	}
 	_ = i.proc.Kill() // by pidfd; an error says that it has ended already
 }
@@ -129,6 +164,9 @@ func (i *Instance) release() error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.gone = true
+	if i.deaf != nil {
+		i.deaf()
+	}
 	for _, f := range []*os.File{i.events, i.mnt, i.net} {
 		if f != nil {
 			f.Close()
@@ -136,13 +174,13 @@ func (i *Instance) release() error {
 	}
 	var err error
 	if i.cgroup != nil {
-		err = i.cgroup.destroy()
+		err = i.cgroup.Destroy()
 	}
 	if i.link != nil {
 		err = errors.Join(err, i.link.Close())
 	}
 	if i.driver.watch != nil {
-		i.driver.watch.remove(i)
+		i.driver.watch.Remove(tree{i})
 	}
 	if i.ownUID && err == nil {
 		i.driver.uids.Give(i.uid)
@@ -177,9 +215,9 @@ func (i *Instance) Signal(sig syscall.Signal) error {
 // pids lists the tree as well as a moving thing can be listed.
 func (i *Instance) pids() []int {
 	if i.cgroup == nil {
-		return descendants(i.proc.Pid)
+		return watch.Descendants(i.proc.Pid)
 	}
-	return cgroupPids(i.cgroup.dirs()[0])
+	return i.cgroup.Pids()
 }
 
 // Stats tells what the instance used. After Kill it repeats the last figures.
@@ -190,11 +228,11 @@ func (i *Instance) Stats() (sandbox.Usage, error) {
 	case i.gone:
 		return i.final, nil
 	case i.cgroup != nil:
-		return i.cgroup.usage()
+		return i.cgroup.Usage()
 	case i.proc == nil:
 		return sandbox.Usage{}, nil
 	}
-	u := weakUsage(i.proc.Pid)
+	u := watch.Usage(i.proc.Pid)
 	u.PeakMemoryBytes = max(u.PeakMemoryBytes, i.peak.Load())
 	if i.oom.Load() {
 		u.OOMKills = 1
@@ -210,7 +248,7 @@ func (i *Instance) ResetPeak() error {
 	case i.gone:
 		return errGone
 	case i.cgroup != nil:
-		return i.cgroup.resetPeak()
+		return i.cgroup.ResetPeak()
 	}
 	i.peak.Store(0)
 	// 5: reset the peak resident set size.
@@ -235,7 +273,7 @@ func (i *Instance) setLimits(limits sandbox.Limits) error {
 	case i.gone:
 		return errGone
 	case i.cgroup != nil:
-		return i.cgroup.setLimits(limits)
+		return i.cgroup.SetLimits(limits)
 	}
 	return i.weakLimits(limits)
 }
@@ -246,9 +284,6 @@ func (i *Instance) Freeze() error { return i.setFrozen(true) }
 // Thaw continues a frozen instance.
 func (i *Instance) Thaw() error { return i.setFrozen(false) }
 
-// freezeWait bounds how long processes may take to stop; longer means that one hangs in the kernel.
-const freezeWait = time.Second
-
 func (i *Instance) setFrozen(frozen bool) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -256,64 +291,10 @@ func (i *Instance) setFrozen(frozen bool) error {
 	case i.gone:
 		return errGone
 	case i.cgroup == nil:
-		return fmt.Errorf("freeze instance %s: %w: %s", i.id, sandbox.ErrNotSupported, i.driver.cgroups.missing["freezer"])
-	case i.cgroup.unified != "":
-		return freezeV2(i.cgroup.unified, frozen)
-	case i.cgroup.v1["freezer"] != "":
-		return freezeV1(i.cgroup.v1["freezer"], frozen)
+		return fmt.Errorf("freeze instance %s: %w: %s", i.id, sandbox.ErrNotSupported, i.driver.cgroups.Missing["freezer"])
 	}
-	return fmt.Errorf("freeze instance %s: %w: no freezer hierarchy is mounted", i.id, sandbox.ErrNotSupported)
-}
-
-// freezeV2 writes the wish and waits for the event that it came true.
-func freezeV2(dir string, frozen bool) error {
-	want := map[bool]string{true: "1", false: "0"}[frozen]
-	if err := os.WriteFile(filepath.Join(dir, "cgroup.freeze"), []byte(want), 0); err != nil {
-		return fmt.Errorf("freeze: %w", err)
+	if err := i.cgroup.Freeze(frozen); err != nil {
+		return fmt.Errorf("freeze instance %s: %w", i.id, err)
 	}
-	events, err := os.Open(filepath.Join(dir, "cgroup.events"))
-	if err != nil {
-		return fmt.Errorf("freeze: %w", err)
-	}
-	defer events.Close()
-	for deadline := time.Now().Add(freezeWait); ; {
-		var b [256]byte
-		n, _ := events.ReadAt(b[:], 0)
-		if strings.Contains(string(b[:n]), "frozen "+want) {
-			return nil
-		}
-		left := time.Until(deadline)
-		if left <= 0 {
-			return fmt.Errorf("freeze: cgroup %s is not in state %q after %v", dir, want, freezeWait)
-		}
-		poll := []unix.PollFd{{Fd: int32(events.Fd()), Events: unix.POLLPRI}}
-		if _, err := unix.Poll(poll, int(left.Milliseconds())+1); err != nil && err != unix.EINTR {
-			return fmt.Errorf("freeze: %w", err)
-		}
-	}
-}
-
-// freezeV1 writes the state until the kernel has reached it: FREEZING is an answer too, and writing again helps it on.
-func freezeV1(dir string, frozen bool) error {
-	want := map[bool]string{true: "FROZEN", false: "THAWED"}[frozen]
-	path := filepath.Join(dir, "freezer.state")
-	pause := time.NewTimer(0)
-	defer pause.Stop()
-	for deadline := time.Now().Add(freezeWait); ; {
-		if err := os.WriteFile(path, []byte(want), 0); err != nil {
-			return fmt.Errorf("freeze: %w", err)
-		}
-		state, err := os.ReadFile(path)
-		if err != nil {
-			return fmt.Errorf("freeze: %w", err)
-		}
-		if strings.TrimSpace(string(state)) == want {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("freeze: %s holds %q after %v", path, state, freezeWait)
-		}
-		pause.Reset(time.Millisecond)
-		<-pause.C
-	}
+	return nil
 }

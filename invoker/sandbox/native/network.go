@@ -5,16 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
-	"syscall"
-	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/sys/unix"
 
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/nat"
+	"fcd/invoker/sandbox/netns"
 )
 
 // openNetwork prepares what networked instances share.
@@ -84,137 +81,54 @@ func (i *Instance) connect(spec sandbox.Spec) <-chan error {
 	return done
 }
 
+// namespace is where the instance's sockets are: nil for the host's, where we are already.
+func (i *Instance) namespace() (*os.File, error) {
+	switch {
+	case i.gone:
+		return nil, errGone
+	case i.onHost:
+		return nil, nil
+	}
+	return i.net, nil
+}
+
 // Listen opens a TCP listener inside the instance's network namespace, for example on 127.100.0.1:80: every address of
 // 127.0.0.0/8 is at lo. network is tcp, tcp4 or tcp6; address is numeric, port 0 lets the kernel choose. The listener
 // holds the namespace until it is closed, which is the caller's task. On the host's network every instance shares the
 // host's loopback: the same address can be listened on for each, and the kernel chooses one of them for a connection.
 func (i *Instance) Listen(network, address string) (net.Listener, error) {
-	addr, err := parseAddress(network, address)
-	if err != nil {
-		return nil, fmt.Errorf("listen in instance %s: %w", i.id, err)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	ns, err := i.namespace()
+	if err == nil {
+		var l net.Listener
+		if l, err = netns.Listen(ns, network, address); err == nil {
+			return l, nil
+		}
 	}
-	f, err := i.socket(addr, func(fd int) error {
-		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
-			return err
-		}
-		if i.onHost {
-			if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
-				return err
-			}
-		}
-		if err := unix.Bind(fd, sockaddr(addr)); err != nil {
-			return err
-		}
-		return unix.Listen(fd, unix.SOMAXCONN)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s in instance %s: %w", address, i.id, err)
-	}
-	defer f.Close()
-	return net.FileListener(f)
+	return nil, fmt.Errorf("listen on %s in instance %s: %w", address, i.id, err)
 }
 
 // Dial connects to a TCP address inside the instance's network namespace. network and address are as for Listen.
 func (i *Instance) Dial(ctx context.Context, network, address string) (net.Conn, error) {
-	addr, err := parseAddress(network, address)
-	if err != nil {
-		return nil, fmt.Errorf("dial in instance %s: %w", i.id, err)
-	}
-	f, err := i.socket(addr, func(fd int) error {
-		if err := unix.Connect(fd, sockaddr(addr)); !errors.Is(err, unix.EINPROGRESS) {
-			return err
-		}
-		return nil
-	})
+	c, err := i.dial(ctx, network, address)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s in instance %s: %w", address, i.id, err)
 	}
-	defer f.Close()
-	if err := connected(ctx, f); err != nil {
-		return nil, fmt.Errorf("dial %s in instance %s: %w", address, i.id, err)
-	}
-	return net.FileConn(f)
+	return c, nil
 }
 
-// socket makes a non-blocking TCP socket in the instance's network namespace and prepares it there. Which namespace a
-// socket belongs to is settled when it is made, so only this part needs a thread of its own.
-func (i *Instance) socket(addr netip.AddrPort, prepare func(fd int) error) (*os.File, error) {
+func (i *Instance) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.gone {
-		return nil, errGone
-	}
-	family := unix.AF_INET
-	if addr.Addr().Is6() {
-		family = unix.AF_INET6
-	}
-	var f *os.File
-	err := onThread(func() error {
-		if !i.onHost { // where we are already
-			if err := unix.Setns(int(i.net.Fd()), unix.CLONE_NEWNET); err != nil {
-				return fmt.Errorf("enter the network namespace: %w", err)
-			}
-		}
-		fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			return err
-		}
-		if err := prepare(fd); err != nil {
-			return errors.Join(err, unix.Close(fd))
-		}
-		f = os.NewFile(uintptr(fd), addr.String())
-		return nil
-	})
-	return f, err
-}
-
-// connected waits until the connection under way is made, refused or given up.
-func connected(ctx context.Context, f *os.File) error {
-	raw, err := f.SyscallConn()
+	ns, err := i.namespace()
 	if err != nil {
-		return err
+		i.mu.Unlock()
+		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { f.SetWriteDeadline(time.Unix(1, 0)) }) // a socket takes a deadline
-	defer stop()
-	var state error
-	err = raw.Write(func(fd uintptr) bool {
-		if _, err := unix.Getpeername(int(fd)); err == nil {
-			return true
-		}
-		code, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
-		if err == nil && code != 0 {
-			err = syscall.Errno(code)
-		}
-		state = err
-		return err != nil
-	})
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil:
-		return err
-	}
-	return state
-}
-
-func parseAddress(network, address string) (netip.AddrPort, error) {
-	addr, err := netip.ParseAddrPort(address)
+	pending, err := netns.Begin(ns, network, address)
+	i.mu.Unlock()
 	if err != nil {
-		return addr, fmt.Errorf("address %q is not a numeric host:port: %w", address, err)
+		return nil, err
 	}
-	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
-	switch {
-	case network == "tcp",
-		network == "tcp4" && addr.Addr().Is4(),
-		network == "tcp6" && addr.Addr().Is6():
-		return addr, nil
-	}
-	return addr, fmt.Errorf("network %q does not fit address %q", network, address)
-}
-
-func sockaddr(addr netip.AddrPort) unix.Sockaddr {
-	if addr.Addr().Is4() {
-		return &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}
-	}
-	return &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16()}
+	return pending.Finish(ctx)
 }

@@ -31,7 +31,7 @@ func (d *Driver) Probe() (sandbox.Caps, error) {
 	if !caps.NetNAT {
 		caps.Missing["NetNAT"] = d.noNAT
 	}
-	d.probeLimits(&caps)
+	d.cgroups.Report(&caps)
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
 	id := "probe-" + strconv.FormatInt(time.Now().UnixNano(), 36)
@@ -49,42 +49,6 @@ func (d *Driver) Probe() (sandbox.Caps, error) {
 		caps.Claim = true
 	}
 	return caps, i.Kill()
-}
-
-// probeLimits reports what the cgroups give.
-func (d *Driver) probeLimits(caps *sandbox.Caps) {
-	usable := d.cgroups.usable()
-	set := func(field *bool, name, controller string) {
-		if *field = usable && d.cgroups.missing[controller] == ""; !*field {
-			caps.Missing[name] = d.whyWeak(controller)
-		}
-	}
-	set(&caps.HardMemory, "HardMemory", "memory")
-	if usable && d.cgroups.noSwapAccount && swapOn() {
-		caps.Missing["NoSwap"] = "the kernel does not account for swap: memory beyond the limit may be swapped out " +
-			"(boot it with swapaccount=1, or without swap)"
-	}
-	set(&caps.HardCPU, "HardCPU", "cpu")
-	set(&caps.Pids, "Pids", "pids")
-	if caps.Freeze = usable && (d.cgroups.unified != "" || d.cgroups.v1["freezer"] != ""); !caps.Freeze {
-		caps.Missing["Freeze"] = d.whyWeak("freezer")
-	}
-}
-
-// swapOn tells whether the host has any swap.
-func swapOn() bool {
-	data, err := os.ReadFile("/proc/swaps")
-	return err == nil && strings.Count(strings.TrimSpace(string(data)), "\n") > 0 // behind the heading
-}
-
-// whyWeak finds the reason of a controller that is itself fine but useless without another.
-func (d *Driver) whyWeak(controller string) string {
-	for _, c := range []string{controller, "memory", "pids"} {
-		if reason := d.cgroups.missing[c]; reason != "" {
-			return reason
-		}
-	}
-	return "no cgroup can be used"
 }
 
 // probeClaim claims the trial instance with a directory and looks for it through /proc.

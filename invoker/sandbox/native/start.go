@@ -20,7 +20,10 @@ import (
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/layout"
 	"fcd/invoker/sandbox/native/internal/inside"
+	"fcd/invoker/sandbox/thread"
 )
+
+const megabyte = 1 << 20
 
 // weakSlackMB is what a program may have beside its heap where RLIMIT_DATA is the only bound.
 const weakSlackMB = 64
@@ -36,8 +39,8 @@ func (i *Instance) start(ctx context.Context, spec sandbox.Spec) error {
 		}
 		i.ownUID = true
 	}
-	if d.cgroups.usable() {
-		if i.cgroup, err = d.cgroups.newCgroup(spec.ID, spec.Limits); err != nil {
+	if d.cgroups.Usable() {
+		if i.cgroup, err = d.cgroups.Make(spec.ID, spec.Limits); err != nil {
 			return err
 		}
 	}
@@ -85,7 +88,7 @@ func (d *Driver) rlimits(l sandbox.Limits) []inside.Rlimit {
 		{Resource: unix.RLIMIT_CORE, Value: 0},
 		{Resource: unix.RLIMIT_FSIZE, Value: maxFileMB * megabyte},
 	}
-	if d.cgroups.usable() {
+	if d.cgroups.Usable() {
 		return r
 	}
 	r = append(r, inside.Rlimit{Resource: unix.RLIMIT_NPROC, Value: uint64(l.Pids)})
@@ -133,8 +136,8 @@ func (i *Instance) spawn(spec sandbox.Spec, socket *os.File) error {
 	if i.driver.starter != nil {
 		err = i.driver.starter.do(func() error { return i.fork(argv, attr) })
 	} else {
-		err = onThread(func() error {
-			if err := i.cgroup.join(); err != nil {
+		err = thread.Run(func() error {
+			if err := i.cgroup.Join(); err != nil {
 				return err
 			}
 			return i.fork(argv, attr)
@@ -168,12 +171,13 @@ func (i *Instance) sysProcAttr() *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWNET,
 		Setsid:     true,
+		PidFD:      &i.pidfd,
 	}
 	if i.onHost {
 		a.Cloneflags &^= unix.CLONE_NEWNET
 	}
-	if i.cgroup != nil && i.cgroup.birth != nil {
-		a.UseCgroupFD, a.CgroupFD = true, int(i.cgroup.birth.Fd())
+	if i.cgroup != nil {
+		a.CgroupFD, a.UseCgroupFD = i.cgroup.Birth()
 	}
 	if i.driver.starter != nil {
 		a.Pdeathsig = syscall.SIGKILL
@@ -199,7 +203,7 @@ func (i *Instance) fork(argv []string, attr *os.ProcAttr) error {
 	mnt, err1 := os.Open(procPath(p.Pid, "ns/mnt"))
 	net, err2 := os.Open(procPath(p.Pid, "ns/net"))
 	i.hold(p, mnt, net)
-	go i.reap()
+	i.awaitEnd()
 	return errors.Join(err1, err2)
 }
 
@@ -255,23 +259,6 @@ func describe(e sandbox.Exit) string {
 	default:
 		return "exit code " + strconv.Itoa(e.Code)
 	}
-}
-
-// onThread runs f on an operating system thread of its own that ends with it, so that f may change what belongs to a
-// thread: its cgroup, its namespaces.
-func onThread(f func() error) error {
-	result := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		if unix.Gettid() == unix.Getpid() {
-			// The first thread of a process never ends: Go parks it, changed for good. While it is held here, f gets another.
-			result <- onThread(f)
-			runtime.UnlockOSThread()
-			return
-		}
-		result <- f() // not unlocked: the thread ends with this goroutine
-	}()
-	return <-result
 }
 
 // starter is one thread that starts every instance of a driver without cgroups. An instance is told to die when the

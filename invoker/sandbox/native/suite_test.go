@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap/zaptest"
 
 	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/cgroup"
 	"fcd/invoker/sandbox/sandboxtest"
 )
 
@@ -26,8 +27,8 @@ func open(t *testing.T, opts Options) *Driver {
 func leftovers(sd sandbox.Driver) []string {
 	d := sd.(*Driver)
 	var left []string
-	for _, parent := range d.cgroups.dirs() {
-		dirs, _ := filepath.Glob(filepath.Join(parent, instancePrefix+"*")) // the pattern is well-formed
+	for _, parent := range d.cgroups.Dirs() {
+		dirs, _ := filepath.Glob(filepath.Join(parent, cgroup.Prefix+"*")) // the pattern is well-formed
 		left = append(left, dirs...)
 	}
 	if d.uids != nil && d.uids.InUse() > 0 {

@@ -34,6 +34,8 @@ func main() {
 	barrier.Add(10)
 	http.HandleFunc("POST /initialize", initialize)
 	http.HandleFunc("POST /invoke", invoke)
+	http.HandleFunc("GET /pre-freeze", hook)
+	http.HandleFunc("GET /pre-stop", hook)
 	panic(http.ListenAndServe(":"+os.Getenv("FC_SERVER_PORT"), nil))
 }
 
@@ -42,6 +44,10 @@ func initialize(w http.ResponseWriter, r *http.Request) {
 	if inits.Add(1) == 1 && os.Getenv("FAIL") != "" {
 		http.Error(w, "not yet", http.StatusInternalServerError)
 	}
+}
+
+func hook(w http.ResponseWriter, r *http.Request) {
+	fmt.Println(r.URL.Path, r.Header.Get("x-fc-control-path"), r.Header.Get("x-fc-function-name"), "after", calls.Load())
 }
 
 func invoke(w http.ResponseWriter, r *http.Request) {

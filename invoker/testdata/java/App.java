@@ -3,6 +3,8 @@ package example;
 import com.aliyun.fc.runtime.Context;
 import com.aliyun.fc.runtime.Credentials;
 import com.aliyun.fc.runtime.FunctionInitializer;
+import com.aliyun.fc.runtime.PreFreezeHandler;
+import com.aliyun.fc.runtime.PreStopHandler;
 import com.aliyun.fc.runtime.StreamRequestHandler;
 
 import java.io.ByteArrayOutputStream;
@@ -16,7 +18,7 @@ import java.util.List;
 import java.util.concurrent.CountDownLatch;
 
 /** The event says what to do. */
-public class App implements StreamRequestHandler, FunctionInitializer {
+public class App implements StreamRequestHandler, FunctionInitializer, PreFreezeHandler, PreStopHandler {
     private final CountDownLatch ten = new CountDownLatch(10);
     private int calls;
     private int inited;
@@ -28,6 +30,16 @@ public class App implements StreamRequestHandler, FunctionInitializer {
         if (inited == 1 && System.getenv("FAIL") != null) {
             throw new IllegalStateException("not yet");
         }
+    }
+
+    @Override
+    public void preFreeze(Context context) {
+        context.getLogger().info("freezes after " + calls);
+    }
+
+    @Override
+    public void preStop(Context context) {
+        context.getLogger().info("stops after " + calls);
     }
 
     @Override
@@ -63,6 +75,7 @@ public class App implements StreamRequestHandler, FunctionInitializer {
             case "inited":
                 return String.valueOf(inited).getBytes();
             case "echo":
+                calls++;
                 return rest;
             case "throw":
                 throw new IllegalArgumentException("thrown");

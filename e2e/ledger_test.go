@@ -1,0 +1,395 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aliyun/aliyun-oss-go-sdk/oss"
+)
+
+// ledger is what a daemon has acknowledged, over all its lives, and the clients that asked for it.
+type ledger struct {
+	t  *testing.T
+	mu sync.Mutex // guards these
+	// invoked are names of asynchronous invocations, under which they leave an object and a line.
+	invoked map[string]bool
+	// unknown were sent and got no answer: the next round repeats them under the same invocation id.
+	unknown map[string]bool
+	objects map[string]bool // keys of objects that a trigger wants
+	evil    map[string]bool // request ids of invocations that cannot come to a good end
+	round   int             // acknowledged in this round
+}
+
+func newLedger(t *testing.T) *ledger {
+	return &ledger{t: t, invoked: map[string]bool{}, unknown: map[string]bool{}, objects: map[string]bool{}, evil: map[string]bool{}}
+}
+
+// furnish makes the functions: mark leaves an object and a line for each event it sees, and fails now and then before;
+// tick leaves a line each second; evil does what it should not.
+func (l *ledger) furnish(p *process) {
+	l.t.Helper()
+	p.makeBucket("load-in")
+	p.makeBucket("load-out")
+	p.service("load", p.role("AliyunFCDefaultRole"))
+	p.python("load/mark", objects+`
+import random
+subprocess.Popen(['sleep', '`+marker+`'])
+def handler(event, context):
+    e = json.loads(event)
+    name = e['events'][0]['oss']['object']['key'] if 'events' in e else e['name']
+    if random.random() < 0.1:
+        print('fail', name)
+        raise Exception('not this time')
+    print('mark', name)
+    send('PUT', 'load-out', name, context.credentials, context.request_id.encode())
+`)
+	p.python("load/tick", `
+import json
+def handler(event, context):
+    print('tick', json.loads(event)['triggerTime'], context.request_id)
+`)
+	p.python("load/evil", `
+import os, signal, sys, time
+def handler(event, context):
+    what = event.decode()
+    if what == 'kill':
+        for pid in (os.getppid(), 1, -1):
+            try: os.kill(pid, signal.SIGKILL)
+            except OSError: pass
+        os._exit(7)
+    if what == 'flood':
+        for i in range(5000): print('flood', 'x' * 100)
+        sys.stdout.flush()
+        raise Exception('flooded')
+    time.sleep(3600)
+`, m{"timeout": 1})
+	p.must("PUT", "/services/load/functions/evil/async-invoke-config", m{"maxAsyncRetryAttempts": 0})
+	body := ossTrigger("t", "load-in", p.role("AliyunOSSEventNotificationRole"), "", "")
+	body["sourceArn"] = "acs:oss:" + region + ":" + p.e.AccountID + ":load-in"
+	p.must("POST", "/services/load/functions/mark/triggers", body)
+	p.must("POST", "/services/load/functions/tick/triggers", m{"triggerName": "second", "triggerType": "timer",
+		"triggerConfig": m{"cronExpression": "@every 1s", "payload": "p", "enable": true}})
+}
+
+// until tells when a round has lasted long enough, given what it has had acknowledged since it began.
+type until func(acknowledged int, since time.Duration) bool
+
+func enough(n int) until {
+	return func(acknowledged int, _ time.Duration) bool { return acknowledged >= n }
+}
+func forAWhile(d time.Duration) until {
+	return func(_ int, since time.Duration) bool { return since >= d }
+}
+
+// load sends calls and objects from several clients, disturbs the daemon in the midst of them and notes what it had
+// acknowledged.
+func (l *ledger) load(p *process, round int, long until, disturb func()) {
+	l.t.Helper()
+	in, err := p.oss().Bucket("load-in")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.mu.Lock()
+	l.round = 0
+	again := l.unknown
+	l.unknown = map[string]bool{}
+	l.mu.Unlock()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for name := range again {
+			l.call(ctx, p, name)
+		}
+	})
+	each := func(what string, send func(name string) bool) {
+		for worker := range 2 {
+			wg.Go(func() {
+				tick := time.NewTicker(15 * time.Millisecond)
+				defer tick.Stop()
+				for i := 0; ; i++ {
+					select {
+					case <-ctx.Done():
+						return
+					case <-tick.C:
+					}
+					if !send(fmt.Sprintf("%s-%d-%d-%d", what, round, worker, i)) {
+						return
+					}
+				}
+			})
+		}
+	}
+	each("call", func(name string) bool { return l.call(ctx, p, name) })
+	each("object", func(name string) bool {
+		err := in.PutObject(name, strings.NewReader("content of "+name))
+		if err == nil {
+			l.note(l.objects, name)
+		}
+		var refused oss.ServiceError
+		return err == nil || asService(err, &refused)
+	})
+	wg.Go(func() { l.misbehave(ctx, p, round) })
+	begin := time.Now()
+	eventually(l.t, "the load flows", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return long(l.round, time.Since(begin))
+	})
+	disturb()
+	cancel()
+	wg.Wait()
+}
+
+func asService(err error, refused *oss.ServiceError) bool {
+	e, ok := err.(oss.ServiceError)
+	*refused = e
+	return ok
+}
+
+func (l *ledger) note(list map[string]bool, name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list[name] = true
+	l.round++
+}
+
+// call is one asynchronous invocation; false ends its client.
+func (l *ledger) call(ctx context.Context, p *process, name string) bool {
+	a, err := p.try(ctx, "POST", invocations("load/mark"), m{"name": name}, async, header("X-Fc-Stateful-Async-Invocation-Id", name))
+	switch {
+	case err != nil: // it may have been taken
+		l.mu.Lock()
+		l.unknown[name] = true
+		l.mu.Unlock()
+		return false
+	case a.status == http.StatusAccepted:
+		l.note(l.invoked, name)
+	case a.status >= 500:
+		l.mu.Lock()
+		l.unknown[name] = true
+		l.mu.Unlock()
+	}
+	return true
+}
+
+// misbehave sends one invocation of each kind that cannot end well.
+func (l *ledger) misbehave(ctx context.Context, p *process, round int) {
+	if round%4 != 0 { // they are slow
+		return
+	}
+	for _, what := range []string{"kill", "flood", "sleep"} {
+		a, err := p.try(ctx, "POST", invocations("load/evil"), what, async)
+		if err != nil {
+			return
+		}
+		if a.status == http.StatusAccepted {
+			l.note(l.evil, a.requestID())
+		}
+	}
+}
+
+// counts is how a run has ended.
+type counts struct{ accepted, completed, retried, dead, duplicated, lost int }
+
+// settle gives the daemon a last life in peace and holds what came of all against the ledger.
+func (l *ledger) settle(dir, name string) *process {
+	l.t.Helper()
+	p := daemonOn(l.t, dir)
+	for n := range l.unknown {
+		l.call(l.t.Context(), p, n)
+	}
+	p.must("PUT", "/services/load/functions/tick/triggers/second", m{"triggerConfig": m{"enable": false}})
+	if !soon(3*time.Minute, func() bool { return p.gauge("fcd_sqlite_queue_messages") == 0 && p.gauge("fcd_oss_outbox_events") == 0 }) {
+		l.t.Errorf("%v invocations still wait", p.gauge("fcd_sqlite_queue_messages"))
+	}
+	c := l.count(p)
+	fmt.Println(report(name, c))
+	if c.lost > 0 {
+		l.t.Error(report(name, c))
+	}
+	if c.accepted < 20 {
+		l.t.Errorf("only %d were accepted: the load shows nothing", c.accepted)
+	}
+	if out, err := exec.Command(fcd(l.t), "store", "check", "--data-dir", dir).CombinedOutput(); err != nil {
+		l.t.Errorf("store check: %v\n%s", err, out)
+	}
+	return p
+}
+
+// gauge reads a metric of the daemon; -1 if it has none.
+func (h *house) gauge(name string) float64 {
+	res, err := h.http.Get(h.e.Admin + "/metrics")
+	if err != nil {
+		return -1
+	}
+	for line := range strings.Lines(readAll(h.t, res)) {
+		var v float64
+		if rest, ok := strings.CutPrefix(line, name+" "); ok {
+			if _, err := fmt.Sscan(rest, &v); err == nil {
+				return v
+			}
+		}
+	}
+	return -1
+}
+
+// count looks for what came of everything: an object and a line in the logstore, or a dead letter.
+func (l *ledger) count(p *process) (c counts) {
+	l.t.Helper()
+	in, err := p.oss().Bucket("load-in")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for name := range l.objects {
+		if content, ok := get(in, name); !ok || content != "content of "+name {
+			l.t.Errorf("object %s holds %q, %v", name, content, ok)
+			c.lost++
+		}
+	}
+	letters := p.letters()
+	dead := map[string]bool{}
+	for _, x := range letters {
+		dead[x.name] = true
+	}
+	wanted := make([]string, 0, len(l.invoked)+len(l.objects))
+	for name := range l.invoked {
+		wanted = append(wanted, name)
+	}
+	for name := range l.objects {
+		wanted = append(wanted, name)
+	}
+	c.accepted, c.dead = len(wanted)+len(l.evil), len(letters)
+	there := listing(p, "load-out")
+	var marks, fails map[string]int
+	// The last lines are on their way from the spool.
+	soon(time.Minute, func() bool {
+		marks, fails = map[string]int{}, map[string]int{}
+		for _, line := range p.lines("load/mark") {
+			what, name, _ := strings.Cut(line, " ")
+			switch what {
+			case "mark":
+				marks[name]++
+			case "fail":
+				fails[name]++
+			}
+		}
+		return !slices.ContainsFunc(wanted, func(name string) bool { return there[name] && marks[name] == 0 })
+	})
+	for _, n := range fails {
+		c.retried += n
+	}
+	for _, name := range wanted {
+		switch {
+		case there[name] && marks[name] > 0:
+			c.completed++
+			c.duplicated += marks[name] - 1
+		case dead[name]:
+		case there[name]:
+			l.t.Errorf("%s was handled and left no line", name)
+			c.lost++
+		default:
+			l.t.Errorf("%s was never handled", name)
+			c.lost++
+		}
+	}
+	for id := range l.evil {
+		if !slices.ContainsFunc(letters, func(x deadName) bool { return x.id == id }) {
+			l.t.Errorf("invocation %s, which cannot end well, is no dead letter", id)
+			c.lost++
+		}
+	}
+	c.duplicated += l.ticks(p)
+	return c
+}
+
+// ticks counts the instants of the timer that have more than one invocation. None may.
+func (l *ledger) ticks(p *process) (twice int) {
+	by := map[string]string{}
+	for _, line := range p.lines("load/tick") {
+		f := strings.Fields(line)
+		if len(f) != 3 || f[0] != "tick" {
+			continue
+		}
+		if other, ok := by[f[1]]; ok && other != f[2] {
+			l.t.Errorf("the instant %s has the invocations %s and %s", f[1], other, f[2])
+			twice++
+		}
+		by[f[1]] = f[2]
+	}
+	if len(by) == 0 {
+		l.t.Error("the timer never fired")
+	}
+	return twice
+}
+
+// deadName is a dead letter by its request id and by the name in its event.
+type deadName struct{ id, name string }
+
+func (h *house) letters() (all []deadName) {
+	h.t.Helper()
+	token := ""
+	for {
+		var page struct {
+			DeadLetters []struct{ RequestID, InvocationID string }
+			NextToken   string
+		}
+		a := h.must("GET", "!/fcd/v1/deadletters?limit=100&nextToken="+token, nil)
+		if err := json.Unmarshal([]byte(a.body), &page); err != nil {
+			h.t.Fatal(err)
+		}
+		for _, x := range page.DeadLetters {
+			name := x.InvocationID
+			if name == "" { // an object's
+				var one struct{ Payload []byte }
+				if err := json.Unmarshal([]byte(h.must("GET", "!/fcd/v1/deadletters/"+x.RequestID, nil).body), &one); err != nil {
+					h.t.Fatal(err)
+				}
+				var ev struct {
+					Events []struct {
+						OSS struct{ Object struct{ Key string } } `json:"oss"`
+					}
+				}
+				if json.Unmarshal(one.Payload, &ev) == nil && len(ev.Events) == 1 {
+					name = ev.Events[0].OSS.Object.Key
+				}
+			}
+			all = append(all, deadName{x.RequestID, name})
+		}
+		if token = page.NextToken; token == "" {
+			return all
+		}
+	}
+}
+
+// listing is the names of all objects in a bucket.
+func listing(p *process, bucket string) map[string]bool {
+	p.t.Helper()
+	b, err := p.oss().Bucket(bucket)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	all := map[string]bool{}
+	token := ""
+	for {
+		page, err := b.ListObjectsV2(oss.MaxKeys(1000), oss.ContinuationToken(token))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		for _, o := range page.Objects {
+			all[o.Key] = true
+		}
+		if !page.IsTruncated {
+			return all
+		}
+		token = page.NextContinuationToken
+	}
+}

@@ -1,0 +1,116 @@
+package e2e
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"fcd/config"
+	"fcd/triggers/ways/waystest"
+)
+
+const pushToken = "0123456789abcdef0123456789abcdef"
+
+// eventOf is what Object Storage sends for a put.
+func eventOf(bucket, key, requestID string) string {
+	return `{"events":[{"eventName":"ObjectCreated:PutObject","eventSource":"acs:oss","eventTime":"2017-04-21T12:46:37.000Z","eventVersion":"1.0","oss":{"bucket":{"arn":"acs:oss:` +
+		region + ":" + account + ":" + bucket + `","name":"` + bucket + `"},"object":{"key":"` + key + `","size":1}},"responseElements":{"requestId":"` + requestID + `"}}]}`
+}
+
+// seeing makes a function that logs the keys that it sees, with an oss trigger on the bucket.
+func seeing(h *house) {
+	h.service("in", functionRole)
+	h.python("in/see", "import json\ndef handler(event, context):\n    o = json.loads(event)['events'][0]\n    print(o['eventName'] + ' ' + o['oss']['object']['key'])\n")
+	body := ossTrigger("t", bucket, ossRole, "", "")
+	body["triggerConfig"].(m)["events"] = []string{"oss:ObjectCreated:*", "oss:ObjectRemoved:*"}
+	h.must("POST", "/services/in/functions/see/triggers", body)
+}
+
+// TestQueueAndPush brings events of a bucket that is elsewhere: by a queue, by pushes, and one by both.
+func TestQueueAndPush(t *testing.T) {
+	q := &waystest.FakeMNS{}
+	service := httptest.NewServer(q)
+	defer service.Close()
+	h := boot(t, func(c *config.Config) {
+		c.Triggers.Queues = []config.TriggerQueue{{Name: "photos", Endpoint: service.URL, Queue: "events", EventSource: config.EventSource{Bucket: bucket},
+			AccessKeyID: waystest.AccessKeyID, AccessKeySecret: waystest.AccessKeySecret, DeniedMax: 3}}
+		c.Triggers.Push = config.TriggerPush{Listen: "127.0.0.1:0", Bindings: []config.TriggerBinding{{Name: "photos", From: "mns", EventSource: config.EventSource{Bucket: bucket}, Token: pushToken}}}
+	})
+	seeing(h)
+	q.Send(eventOf(bucket, "by-queue", "1"))
+	q.Send(eventOf(bucket, "by-both", "2"))
+	q.Send("what is this")
+	h.logged("in/see", "ObjectCreated:PutObject by-queue", "ObjectCreated:PutObject by-both")
+	eventually(t, "the queue is empty", func() bool { return q.Left() == 0 })
+	if n := h.metric("fcd_ways_messages_total", "way", "queue", "name", "photos", "outcome", "kept"); n != 1 {
+		t.Errorf("%v messages became dead letters, want 1", n)
+	}
+
+	push := func(path string) int {
+		t.Helper()
+		r := waystest.NewFakeTopic(t).Push(t, h.e.Push+path, eventOf(bucket, "by-both", "2"), nil)
+		res, err := h.http.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.StatusCode
+	}
+	if status := push("/push/photos/" + pushToken); status != http.StatusForbidden {
+		t.Errorf("a push that somebody else signed: %d", status)
+	}
+	if status := push("/2016-08-15/services"); status != http.StatusForbidden {
+		t.Errorf("the API on the push listener: %d", status)
+	}
+	if a := h.do("POST", "!/push/photos/"+pushToken, "x"); a.status != 400 || a.code() != "PathNotSupported" {
+		t.Errorf("a push on the API's listener: %d %s", a.status, a.body)
+	}
+	if dup := h.must("POST", "!/fcd/v1/events/oss", eventOf(bucket, "by-both", "2")).body; !strings.Contains(dup, `"duplicate":true`) {
+		t.Errorf("the same event by another way: %s", dup)
+	}
+}
+
+func TestThePushListenerIsOffByDefault(t *testing.T) {
+	if h := boot(t); h.e.Push != "" {
+		t.Errorf("pushes are taken at %s", h.e.Push)
+	}
+}
+
+// TestListing finds what happened in a bucket whose own events go nowhere, over restarts of the daemon.
+func TestListing(t *testing.T) {
+	dir := t.TempDir()
+	first := bootIn(t, dir)
+	b := first.makeBucket(bucket)
+	first.put(b, "old", "x")
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	listed := func(c *config.Config) {
+		c.Triggers.Listings = []config.TriggerListing{{Name: "photos", Bucket: bucket, Interval: 1 << 40, MaxKeys: 1000}}
+	}
+	round := func(h *house) {
+		t.Helper()
+		eventually(t, "the bucket was listed", func() bool {
+			return h.metric("fcd_ways_messages_total", "way", "listing", "name", "photos", "outcome", "accepted") == 1
+		})
+	}
+	second := bootIn(t, dir, listed)
+	round(second)
+	second.put(second.makeBucket(bucket), "new", "x")
+	if err := second.stop(); err != nil {
+		t.Fatal(err)
+	}
+	// The trigger is made after the put, so that only the listing can tell of it.
+	third := bootIn(t, dir)
+	seeing(third)
+	if err := third.stop(); err != nil {
+		t.Fatal(err)
+	}
+	fourth := bootIn(t, dir, listed)
+	round(fourth)
+	fourth.logged("in/see", "ObjectCreated:PutObject new")
+	if n := fourth.metric("fcd_trigger_events_total", "type", "oss", "outcome", "queued"); n != 1 {
+		t.Errorf("%v events were queued, want 1", n)
+	}
+}

@@ -1,0 +1,226 @@
+package oci
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	runc "github.com/containerd/go-runc"
+
+	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/layout"
+)
+
+// Start starts a container. When it returns, the runtime has been told to run the program.
+func (d *Driver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Instance, error) {
+	if err := d.check(&spec); err != nil {
+		return nil, err
+	}
+	i := &Instance{driver: d, id: spec.ID, bundle: d.bundle(spec.ID), ended: make(chan struct{}), killed: make(chan struct{})}
+	if err := d.add(i); err != nil {
+		return nil, err
+	}
+	defer d.starting.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		select {
+		case <-d.closing:
+			cancel()
+		case <-stop:
+		}
+	}()
+	if err := i.start(ctx, spec); err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, errors.Join(fmt.Errorf("start instance %s (%s): %w", spec.ID, spec.Runtime, err), i.Kill())
+	}
+	return i, nil
+}
+
+// add registers an instance; a closed driver takes none.
+func (d *Driver) add(i *Instance) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.closed:
+		return errors.New("the sandbox driver is closed")
+	case d.instances[i.id] != nil:
+		return fmt.Errorf("instance %q exists already", i.id)
+	}
+	d.instances[i.id] = i
+	d.starting.Add(1)
+	return nil
+}
+
+// start makes everything; what it has acquired when it fails, Kill gives back.
+func (i *Instance) start(ctx context.Context, spec sandbox.Spec) (err error) {
+	d := i.driver
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if i.uid, err = d.uids.Take(); err != nil {
+		return err
+	}
+	if i.group, err = d.cgroups.Make(spec.ID, spec.Limits); err != nil {
+		return err
+	}
+	steps, err := layout.New(spec, i.uid)
+	if err != nil {
+		return err
+	}
+	if spec.Network == sandbox.NetNAT {
+		steps.File("etc/resolv.conf", d.router.ResolvConf())
+	}
+	if err := i.bundle.write(steps, d.configuration(spec, i.uid)); err != nil {
+		return err
+	}
+	if err := i.create(ctx, spec); err != nil {
+		return i.explain(err)
+	}
+	if err := i.adopt(spec); err != nil {
+		return err
+	}
+	if err := d.runtime.Start(ctx, spec.ID); err != nil {
+		return i.explain(err)
+	}
+	return nil
+}
+
+// create lets the runtime make the container up to the point before the program.
+func (i *Instance) create(ctx context.Context, spec sandbox.Spec) error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	files := []*os.File{spec.FrameIn, spec.FrameOut, spec.Stdout, spec.Stderr}
+	for n, f := range files {
+		if f == nil {
+			files[n] = null
+		} else if err := i.own(f); err != nil {
+			return err
+		}
+	}
+	r := *i.driver.runtime
+	r.Log, r.LogFormat = i.bundle.log(), runc.JSON
+	i.created = true
+	return r.Create(ctx, spec.ID, string(i.bundle), &runc.CreateOpts{
+		PidFile: i.bundle.pid(), NoNewKeyring: true, ExtraFiles: files[:2], IO: pipes{null, files[2], files[3]},
+	})
+}
+
+// own gives a pipe to the instance's user, so that /dev/stdout and /proc/self/fd/3 can be opened inside.
+func (i *Instance) own(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("pipe %s: %w", f.Name(), err)
+	}
+	if info.Mode()&os.ModeNamedPipe == 0 {
+		return nil
+	}
+	return f.Chown(i.uid, i.uid)
+}
+
+// pipes are the runtime's, and so the program's, first three descriptors.
+type pipes struct{ in, out, err *os.File }
+
+func (p pipes) Set(c *exec.Cmd)          { c.Stdin, c.Stdout, c.Stderr = p.in, p.out, p.err }
+func (pipes) Close() error               { return nil }
+func (pipes) Stdin() io.WriteCloser      { return nil }
+func (pipes) Stdout() io.ReadCloser      { return nil }
+func (pipes) Stderr() io.ReadCloser      { return nil }
+func (i *Instance) path(p string) string { return filepath.Join("/proc", strconv.Itoa(i.pid), p) }
+
+// adopt takes hold of the init, which waits for the runtime's start.
+func (i *Instance) adopt(spec sandbox.Spec) error {
+	data, err := os.ReadFile(i.bundle.pid())
+	if err != nil {
+		return err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil {
+		return fmt.Errorf("the runtime's pid file: %w", err)
+	}
+	// The number is ours until the process is waited for.
+	i.pid = pid
+	if i.proc, err = os.FindProcess(pid); err != nil {
+		return err
+	}
+	if i.net, err = os.Open(i.path("ns/net")); err != nil {
+		return err
+	}
+	go i.reap()
+	i.reaping = true
+	if err := i.group.Add(pid); err != nil {
+		return err
+	}
+	if spec.Network == sandbox.NetNAT {
+		if i.link, err = i.driver.router.Connect(int(i.net.Fd())); err != nil {
+			return err
+		}
+	}
+	events, err := i.group.OOMEvents()
+	if err != nil || events == nil {
+		return err
+	}
+	i.events = events
+	go i.followOOM(events)
+	return nil
+}
+
+// reap waits for the end of the init.
+func (i *Instance) reap() {
+	i.exit = sandbox.Exit{Code: -1, Signal: syscall.SIGKILL}
+	if state, err := i.proc.Wait(); err == nil {
+		i.exit = sandbox.Exit{Code: state.ExitCode()}
+		if status := state.Sys().(syscall.WaitStatus); status.Signaled() {
+			i.exit = sandbox.Exit{Code: -1, Signal: status.Signal()}
+		}
+	}
+	n, err := i.group.OOMKills()
+	i.exit.OOM = i.oom.Load() || (err == nil && n > 0)
+	close(i.ended)
+}
+
+// followOOM ends the instance at the first event, as the driver native does on cgroups of version 1.
+func (i *Instance) followOOM(events *os.File) {
+	var count [8]byte
+	if _, err := events.Read(count[:]); err != nil {
+		return
+	}
+	select {
+	case <-i.ended:
+	default:
+		i.oom.Store(true)
+		i.signalKill()
+	}
+}
+
+// explain adds what the runtime wrote into its log: its last error. A program that cannot be executed is told apart.
+func (i *Instance) explain(err error) error {
+	data, _ := os.ReadFile(i.bundle.log())
+	for line := range bytes.Lines(data) {
+		var entry struct{ Level, Msg string }
+		if json.Unmarshal(line, &entry) == nil && entry.Level == "error" {
+			err = fmt.Errorf("%w: %s", err, entry.Msg)
+			if _, reason, ok := strings.Cut(entry.Msg, "exec: \""); ok {
+				path, reason, _ := strings.Cut(reason, "\": ")
+				return &sandbox.ProgramError{Reason: path + ": " + reason}
+			}
+		}
+	}
+	return err
+}

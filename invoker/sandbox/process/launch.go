@@ -1,0 +1,117 @@
+package process
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"github.com/landlock-lsm/go-landlock/landlock"
+	"golang.org/x/sys/unix"
+)
+
+// programName is argv[0] of a launcher, socketFD where it finds its plan.
+const (
+	programName = "fcd-process"
+	socketFD    = 5
+)
+
+// plan is what a launcher is told.
+type plan struct {
+	Path       string
+	Args, Env  []string
+	Dir        string
+	Rlimits    map[int]uint64
+	ReadDirs   []string
+	ReadFiles  []string
+	WriteDirs  []string
+	WriteFiles []string
+	Seccomp    []byte
+}
+
+// Main becomes a launcher if this process was started as one; then it does not return. Call it before anything else in
+// main and in TestMain.
+func Main() {
+	if len(os.Args) == 0 || os.Args[0] != programName {
+		return
+	}
+	runtime.LockOSThread()
+	syscall.CloseOnExec(socketFD)
+	err := launch()
+	socket := os.NewFile(socketFD, "driver")
+	fmt.Fprint(socket, err)
+	os.Exit(125)
+}
+
+// launch returns only with an error.
+func launch() error {
+	var p plan
+	if err := json.NewDecoder(os.NewFile(socketFD, "driver")).Decode(&p); err != nil {
+		return fmt.Errorf("read the plan: %w", err)
+	}
+	for kind, value := range p.Rlimits {
+		if err := unix.Setrlimit(kind, &unix.Rlimit{Cur: value, Max: value}); err != nil {
+			return fmt.Errorf("limit %d to %d: %w", kind, value, err)
+		}
+	}
+	// Orphans become children of the program, so that its tree stays one.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("become the reaper: %w", err)
+	}
+	if err := os.Chdir(p.Dir); err != nil {
+		return err
+	}
+	// It sets no_new_privs as well.
+	err := landlock.V6.BestEffort().RestrictPaths(
+		landlock.RODirs(p.ReadDirs...).IgnoreIfMissing(), landlock.ROFiles(p.ReadFiles...).IgnoreIfMissing(),
+		landlock.RWDirs(p.WriteDirs...).WithRefer().IgnoreIfMissing(), landlock.RWFiles(p.WriteFiles...).IgnoreIfMissing())
+	if err == nil {
+		err = landlock.V6.BestEffort().RestrictScoped()
+	}
+	if err != nil {
+		return fmt.Errorf("landlock: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("no_new_privs: %w", err)
+	}
+	if err := unix.CloseRange(socketFD, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fmt.Errorf("close_range: %w", err)
+	}
+	return execute(&p)
+}
+
+// execute loads the filter as the last thing before the program.
+func execute(p *plan) error {
+	path, err := syscall.BytePtrFromString(p.Path)
+	if err != nil {
+		return err
+	}
+	argv, err := syscall.SlicePtrFromStrings(p.Args)
+	if err != nil {
+		return err
+	}
+	env, err := syscall.SlicePtrFromStrings(p.Env)
+	if err != nil {
+		return err
+	}
+	filter := unix.SockFprog{Len: uint16(len(p.Seccomp) / 8), Filter: (*unix.SockFilter)(unsafe.Pointer(&p.Seccomp[0]))}
+	if _, _, errno := syscall.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&filter))); errno != 0 {
+		return fmt.Errorf("seccomp: %w", errno)
+	}
+	_, _, errno := syscall.RawSyscall(syscall.SYS_EXECVE, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&env[0])))
+	return fmt.Errorf("%s%s: %w", execFailed, p.Path, errno)
+}
+
+// execFailed begins what is said of a program that cannot be executed.
+const execFailed = "execute "
+
+// landlockVersion is the kernel's, 0 without.
+func landlockVersion() int {
+	v, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	if errno != 0 {
+		return 0
+	}
+	return int(v)
+}

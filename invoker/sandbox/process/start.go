@@ -1,0 +1,122 @@
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fcd/invoker/sandbox"
+)
+
+// Start starts a process. When it returns, the program has been executed.
+func (d *Driver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Instance, error) {
+	if err := d.check(&spec); err != nil {
+		return nil, err
+	}
+	i := &Instance{driver: d, id: spec.ID, ended: make(chan struct{}), killed: make(chan struct{})}
+	d.mu.Lock()
+	switch {
+	case d.closed:
+		d.mu.Unlock()
+		return nil, errors.New("the sandbox driver is closed")
+	case d.instances[i.id] != nil:
+		d.mu.Unlock()
+		return nil, fmt.Errorf("instance %q exists already", i.id)
+	}
+	d.instances[i.id] = i
+	d.starting.Add(1)
+	d.mu.Unlock()
+	defer d.starting.Done()
+	if err := i.start(ctx, spec); err != nil {
+		return nil, errors.Join(fmt.Errorf("start instance %s (%s): %w", spec.ID, spec.Runtime, err), i.Kill())
+	}
+	return i, nil
+}
+
+func (i *Instance) start(ctx context.Context, spec sandbox.Spec) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	i.tmp = filepath.Join(i.driver.opts.Dir, spec.ID)
+	if err := os.Mkdir(i.tmp, 0o700); err != nil {
+		return err
+	}
+	i.places = places{code: spec.CodeDir, bootstrap: spec.BootstrapDir, root: spec.Root, tmp: i.tmp}
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return err
+	}
+	defer ours.Close()
+	err = i.spawn(spec, theirs)
+	theirs.Close()
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { ours.SetDeadline(time.Unix(1, 0)) }) // an open socket takes a deadline
+	defer stop()
+	body, err := json.Marshal(i.driver.plan(spec, i.places))
+	if err != nil {
+		return err
+	}
+	if _, err := ours.Write(body); err != nil {
+		return fmt.Errorf("send the plan: %w", err)
+	}
+	words, err := io.ReadAll(io.LimitReader(ours, 4<<10))
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return fmt.Errorf("wait for the program: %w", err)
+	case strings.HasPrefix(string(words), execFailed):
+		return &sandbox.ProgramError{Reason: strings.TrimPrefix(string(words), execFailed)}
+	case len(words) > 0:
+		return errors.New(string(words))
+	}
+	if spec.Limits.MemoryMB > 0 {
+		i.driver.watch.Set(tree{i}, int64(spec.Limits.MemoryMB)<<20)
+	}
+	return nil
+}
+
+func socketPair() (ours, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("socketpair: %w", err)
+	}
+	if err := unix.SetNonblock(fds[0], true); err != nil {
+		return nil, nil, errors.Join(err, unix.Close(fds[0]), unix.Close(fds[1]))
+	}
+	return os.NewFile(uintptr(fds[0]), "launcher"), os.NewFile(uintptr(fds[1]), "driver"), nil
+}
+
+// spawn starts the launcher in a session of its own.
+func (i *Instance) spawn(spec sandbox.Spec, socket *os.File) error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	files := []*os.File{null, spec.Stdout, spec.Stderr, spec.FrameIn, spec.FrameOut, socket}
+	for n, f := range files {
+		if f == nil {
+			files[n] = null
+		}
+	}
+	p, err := os.StartProcess("/proc/self/exe", []string{programName}, &os.ProcAttr{
+		Dir: "/", Files: files, Env: []string{"GOMAXPROCS=2", "GOGC=off", marker + i.id}, Sys: &syscall.SysProcAttr{Setsid: true}})
+	if err != nil {
+		return err
+	}
+	i.proc = p
+	go i.reap()
+	return nil
+}

@@ -1,0 +1,43 @@
+package listing
+
+import (
+	"context"
+
+	"github.com/aliyun/aliyun-oss-go-sdk/oss"
+)
+
+// pageSize is the most keys that one answer holds.
+const pageSize = 1000
+
+// SDK lists by the client of Object Storage, version 2 of the request.
+type SDK struct{ Bucket *oss.Bucket }
+
+// List asks for one page.
+func (s SDK) List(ctx context.Context, prefix, after, next string) (Page, error) {
+	options := []oss.Option{oss.WithContext(ctx), oss.MaxKeys(pageSize), oss.Prefix(prefix)}
+	if after != "" {
+		options = append(options, oss.StartAfter(after))
+	}
+	if next != "" {
+		options = append(options, oss.ContinuationToken(next))
+	}
+	res, err := s.Bucket.ListObjectsV2(options...)
+	if err != nil {
+		return Page{}, err
+	}
+	page := Page{Objects: make([]Object, len(res.Objects))}
+	for i, o := range res.Objects {
+		page.Objects[i] = Object{Key: o.Key, ETag: trimQuotes(o.ETag), Size: o.Size, Modified: o.LastModified, Type: o.Type}
+	}
+	if res.IsTruncated {
+		page.Next = res.NextContinuationToken
+	}
+	return page, nil
+}
+
+func trimQuotes(s string) string {
+	if len(s) > 1 && s[0] == '"' && s[len(s)-1] == '"' {
+		return s[1 : len(s)-1]
+	}
+	return s
+}
