@@ -43,8 +43,9 @@ bench: deps-demo build ## measure fcd against bare interpreters, servers and fil
 leaks: runtimes-test ## call functions 10000 times, kill 500 of them, look for what is left behind
 	FCD_LEAK=long go test -count=1 -timeout 30m -v -run TestNothingIsLeftBehind ./e2e/conformance
 
-kills: ## kill what takes events from outside 200 times between queue and acknowledgement, count lost and doubled events
-	FCD_KILLS=200 go test -count=1 -timeout 30m -v -run TestKillBetweenDispatchAndAcknowledgement ./triggers/ways
+kills: deps-test build runtimes-test ## kill, 200 times each, a daemon whose timers and log trigger fire, and what takes events from outside; count lost and doubled
+	FCD_KILLS=$(or $(KILLS),200) FCD_TEST_BIN=$(CURDIR)/$(BIN) go test -count=1 -timeout 60m -v -run TestKillsLoseNoFire ./e2e
+	FCD_KILLS=$(or $(KILLS),200) go test -count=1 -timeout 30m -v -run TestKillBetweenDispatchAndAcknowledgement ./triggers/ways
 
 soak: deps-test runtimes-test ## five minutes of full load with exits, timeouts and evictions (SOAK=5m)
 	FCD_SOAK=$(or $(SOAK),5m) go test -count=1 -timeout 60m -v -run 'TestSoak$$' ./e2e

@@ -29,6 +29,7 @@ type Events interface {
 // extensions are fcd's own operations. Policies know them as "fcd:" and their name.
 var extensions = [...]operation{
 	{"PutEvents", http.MethodPost, segments("events", aType), (*API).putEvents},
+	{"GetUpcoming", http.MethodGet, segments("triggers", aService, aFunction, aTrigger, "next"), (*API).getUpcoming},
 	{"ListEvents", http.MethodGet, segments("events"), (*API).listEvents},
 	{"GetEvent", http.MethodGet, segments("events", anEvent), (*API).getEvent},
 	{"ReplayEvent", http.MethodPost, segments("events", anEvent, "replay"), (*API).replayEvent},

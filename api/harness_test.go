@@ -138,6 +138,17 @@ func (kinds) RoleService(kind string) string {
 	return ""
 }
 
+func (kinds) Upcoming(t *fc.Trigger, now time.Time, n int) (fc.Upcoming, error) {
+	if t.Type != fc.TriggerTimer {
+		return fc.Upcoming{}, fc.Errorf(fc.InvalidArgument, "trigger '%s' does not fire by the clock", t.Name)
+	}
+	up := fc.Upcoming{Schedule: "hourly", Warning: "careful"}
+	for i := range n {
+		up.Next = append(up.Next, now.Truncate(time.Hour).Add(time.Duration(i+1)*time.Hour))
+	}
+	return up, nil
+}
+
 // roles refuses one role.
 type roles struct{}
 

@@ -69,6 +69,8 @@ type Catalog interface {
 	// Target resolves a function; ServiceNotFound, FunctionNotFound, VersionNotFound or AliasNotFound.
 	Target(fc.FunctionRef) (*fc.Target, error)
 	TriggersBySource(arn string) []*fc.Trigger
+	// HTTPTrigger finds the trigger of a function that takes HTTP requests.
+	HTTPTrigger(service, function string) (*fc.Trigger, bool)
 	// Trigger finds a trigger by its id.
 	Trigger(id string) (*fc.Trigger, bool)
 	// Wait returns when the view holds everything up to rev.
@@ -104,6 +106,8 @@ type Triggers interface {
 	// RoleService is the service that must be trusted by the invocation role of that type of trigger, like
 	// "oss.aliyuncs.com"; "" for a type that needs no role.
 	RoleService(triggerType string) string
+	// Upcoming tells the next n instants after now at which a trigger fires by the clock; InvalidArgument for other types.
+	Upcoming(t *fc.Trigger, now time.Time, n int) (fc.Upcoming, error)
 }
 
 // InvocationRoles tells whether a role exists, trusts the service and may invoke the resource; AccessDenied if not.

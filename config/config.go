@@ -48,6 +48,7 @@ type Config struct {
 	Async       Async              `yaml:"async"`
 	DeadLetters DeadLetters        `yaml:"deadLetters"`
 	Timer       Timer              `yaml:"timer"`
+	LogTrigger  LogTrigger         `yaml:"logTrigger"`
 	Store       Store              `yaml:"store"`
 	Queue       Queue              `yaml:"queue"`
 	Events      Events             `yaml:"events"`

@@ -107,6 +107,12 @@ type DeadLetters struct {
 	Max      int64         `yaml:"max"`
 }
 
+// LogTrigger is the rules of log triggers.
+type LogTrigger struct {
+	OnExhausted  string        `yaml:"onExhausted"`
+	CatchUpEvery time.Duration `yaml:"catchUpEvery"`
+}
+
 // Timer is the rules of timer triggers.
 type Timer struct {
 	AllowSubMinute bool          `yaml:"allowSubMinute"`
@@ -114,5 +120,6 @@ type Timer struct {
 	DowBase        string        `yaml:"dowBase"`
 	Misfire        string        `yaml:"misfire"`
 	MaxLateness    time.Duration `yaml:"maxLateness"`
+	MaxMisfires    int           `yaml:"maxMisfires"`
 	MaxPayload     int           `yaml:"maxPayloadBytes"`
 }

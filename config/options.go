@@ -22,6 +22,7 @@ import (
 	"fcd/ram"
 	"fcd/ram/sts"
 	"fcd/store/sqlite"
+	triggerlogs "fcd/triggers/logs"
 	triggeross "fcd/triggers/oss"
 	"fcd/triggers/timer"
 )
@@ -270,9 +271,19 @@ func (c *Config) OSSTriggerOptions(account string) triggeross.Options {
 		ObjectMeta: c.OSS.ObjectMeta, Batch: c.OSS.Batch}
 }
 
+// LogTriggerOptions are the rules of log triggers.
+func (c *Config) LogTriggerOptions(account string) triggerlogs.Options {
+	o := triggerlogs.Options{Region: c.Region, Account: account, OnExhausted: c.LogTrigger.OnExhausted, CatchUpEvery: c.LogTrigger.CatchUpEvery,
+		Endpoint: c.SLS.Endpoint}
+	if o.Endpoint == "" {
+		o.Endpoint = "http://" + c.LocalCloud.SLS.Domain // as sandboxes reach the embedded service
+	}
+	return o
+}
+
 // TimerTriggerOptions are the rules of timer triggers.
 func (c *Config) TimerTriggerOptions() timer.Options {
 	t := c.Timer
 	return timer.Options{AllowSubMinute: t.AllowSubMinute, MinEvery: t.MinEvery, DayOfWeekBase: t.DowBase,
-		Misfire: t.Misfire, MaxLateness: t.MaxLateness, MaxPayloadBytes: t.MaxPayload}
+		Misfire: t.Misfire, MaxLateness: t.MaxLateness, MaxMisfires: t.MaxMisfires, MaxPayloadBytes: t.MaxPayload}
 }

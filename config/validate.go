@@ -110,8 +110,11 @@ func (c *Config) validateExecution(v *violations) {
 		"given together with accessKeySecret")
 	v.check(c.Timer.MinEvery >= time.Second, "timer.minEvery", c.Timer.MinEvery, "at least 1s")
 	v.oneOf("timer.dowBase", c.Timer.DowBase, "mon1", "sun1")
-	v.oneOf("timer.misfire", c.Timer.Misfire, "skip", "once")
+	v.oneOf("timer.misfire", c.Timer.Misfire, "skip", "once", "all")
+	v.check(c.Timer.MaxMisfires >= 1 && c.Timer.MaxMisfires <= 10000, "timer.maxMisfires", c.Timer.MaxMisfires, "1 to 10000")
 	v.positive("timer.maxLateness", c.Timer.MaxLateness)
+	v.oneOf("logTrigger.onExhausted", c.LogTrigger.OnExhausted, "hold", "skip")
+	v.positive("logTrigger.catchUpEvery", c.LogTrigger.CatchUpEvery)
 }
 
 func (c *Config) validateNetwork(v *violations) {

@@ -18,6 +18,7 @@ import (
 //
 //	await DIR                           wait until a daemon on DIR is ready
 //	deploy DIR SERVICE/FUNCTION FILE    make a python3 function of a file, and its service with a logstore
+//	timer DIR SERVICE/FUNCTION/NAME CRON ENABLE   make a timer trigger; ENABLE is true or false
 //	retry TEXT PROGRAM...               run the program until its output holds the text
 //	mode -rw------- FILE                check a file's permissions
 func TestCommands(t *testing.T) {
@@ -36,6 +37,7 @@ func TestCommands(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await":  await,
 			"deploy": deployFile,
+			"timer":  makeTimer,
 			"retry":  retry,
 			"mode":   mode,
 		},
@@ -62,6 +64,17 @@ func deployFile(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	_, err = c.Do(context.Background(), "POST", "/services/"+service+"/functions", nil, m{"functionName": function,
 		"runtime": "python3", "handler": "index.handler", "code": m{"zipFile": code}})
+	ts.Check(err)
+}
+
+// makeTimer makes a timer trigger.
+func makeTimer(ts *testscript.TestScript, _ bool, args []string) {
+	e, err := daemon.ReadEndpoint(ts.MkAbs(args[0]))
+	ts.Check(err)
+	name := strings.Split(args[1], "/")
+	_, err = client.New(e.API, e.AccessKeyID, e.AccessKeySecret).Do(context.Background(), "POST",
+		"/services/"+name[0]+"/functions/"+name[1]+"/triggers", nil, m{"triggerName": name[2], "triggerType": "timer",
+			"triggerConfig": m{"cronExpression": args[2], "payload": "", "enable": args[3] == "true"}})
 	ts.Check(err)
 }
 

@@ -45,6 +45,13 @@ type Trigger struct {
 	LastModifiedTime time.Time `json:"lastModifiedTime"`
 }
 
+// Upcoming is when a trigger that fires by the clock does so next.
+type Upcoming struct {
+	Schedule string      // as configured
+	Next     []time.Time // in order, UTC; fewer than asked for if the schedule ends
+	Warning  string      // what the schedule does if it is probably not what was meant; "" otherwise
+}
+
 // Ref is the function that the trigger invokes.
 func (t *Trigger) Ref() FunctionRef {
 	return FunctionRef{Service: t.ServiceName, Qualifier: t.Qualifier, Function: t.FunctionName}

@@ -41,6 +41,8 @@ type Kind struct {
 	SourceOf func(t *fc.Trigger, config json.RawMessage) string
 	// Conflict refuses t beside others, which are of the same source (or, for http, of the same function). nil: never.
 	Conflict func(t *fc.Trigger, others []*fc.Trigger) error
+	// Upcoming tells the next n instants after now at which a trigger fires. nil for kinds that do not fire by the clock.
+	Upcoming func(t *fc.Trigger, now time.Time, n int) (fc.Upcoming, error)
 	// Again is the payload of an event that was recorded, as t gets it when somebody has it delivered again; or why t does
 	// not want it: as a word and for people. nil for kinds whose triggers get what was recorded, if they wanted it before.
 	Again func(t *fc.Trigger, payload []byte) (again []byte, reason, detail string)
@@ -115,9 +117,11 @@ type Env struct {
 	Dispatch func(ctx context.Context, ev Event, checkpoints ...store.Checkpoint) error
 	// Invoke runs the function at once and gives its result; the checks are those of Dispatch.
 	Invoke func(ctx context.Context, ev Event) (fc.Result, error)
+	// Save commits checkpoints and fates of a source that invokes synchronously, in one commit.
+	Save func(ctx context.Context, checkpoints []store.Checkpoint, fates ...store.Fate) error
 	// Note records the fate of an event that no trigger wanted. It neither waits nor fails; notes may be lost in a crash.
 	Note func(store.Fate)
-	// Checkpoint reads what a dispatch committed under the key; nil if there is none.
+	// Checkpoint reads what Dispatch or Save committed under the key; nil if there is none.
 	Checkpoint func(ctx context.Context, key string) ([]byte, error)
 	Registerer prometheus.Registerer // may be nil
 }

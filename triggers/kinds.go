@@ -3,6 +3,7 @@ package triggers
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"fcd/fc"
 )
@@ -93,6 +94,15 @@ func (k *Kinds) Conflict(t *fc.Trigger, others []*fc.Trigger) error {
 		}
 	}
 	return kind.Conflict(t, rest)
+}
+
+// Upcoming tells the next n instants after now at which t fires; InvalidArgument for a type that does not fire by the clock.
+func (k *Kinds) Upcoming(t *fc.Trigger, now time.Time, n int) (fc.Upcoming, error) {
+	kind := k.byType[t.Type]
+	if kind.Upcoming == nil {
+		return fc.Upcoming{}, fc.Errorf(fc.InvalidArgument, "trigger '%s' of type %s does not fire by the clock", t.Name, t.Type)
+	}
+	return kind.Upcoming(t, now, n)
 }
 
 // NeedsRole tells whether triggers of the type need an invocation role, and which service it must trust.

@@ -2,7 +2,6 @@ package triggers_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -21,7 +20,6 @@ func stored(t testing.TB) *triggers.Kinds {
 
 func TestStoredKinds(t *testing.T) {
 	const role = "acs:ram::123456:role/r"
-	const logARN = "acs:log:cn-shanghai:123456:project/p"
 	for _, c := range []struct {
 		name, typ, arn, role, old, raw string
 		want                           string // canonical, or "!" and a part of the refusal
@@ -31,22 +29,6 @@ func TestStoredKinds(t *testing.T) {
 		{"http with no auth", "http", "", "", "", `{"methods":["GET"]}`, "!TriggerConfig.AuthType"},
 		{"http with no methods", "http", "", "", "", `{"authType":"function","methods":[]}`, "!TriggerConfig.Methods"},
 		{"http with an unknown method", "http", "", "", "", `{"authType":"function","methods":["BREW"]}`, "!'BREW'"},
-		{"log", "log", logARN, role, "", `{"sourceConfig":{"logstore":"src"},"jobConfig":{"maxRetryTime":1,"triggerInterval":30},"functionParameter":{"A":null,"a":[1]},"logConfig":{"project":"p","logstore":"l"},"enable":true}`,
-			`{"sourceConfig":{"logstore":"src"},"jobConfig":{"maxRetryTime":1,"triggerInterval":30},"functionParameter":{"A":null,"a":[1]},"logConfig":{"project":"p","logstore":"l"},"enable":true}`},
-		{"log with defaults", "log", logARN, role, "", `{"sourceConfig":{"Logstore":"src"},"functionParameter":null}`,
-			`{"sourceConfig":{"logstore":"src"},"jobConfig":{"maxRetryTime":3,"triggerInterval":60},"functionParameter":{},"logConfig":{"project":"","logstore":""},"enable":true}`},
-		{"log, another interval", "log", logARN, role, `{"sourceConfig":{"logstore":"src","startTime":5},"jobConfig":{"maxRetryTime":1,"triggerInterval":30},"functionParameter":{"a":1},"logConfig":{"project":"","logstore":""},"enable":true}`,
-			`{"jobConfig":{"triggerInterval":31},"enable":false}`,
-			`{"sourceConfig":{"logstore":"src","startTime":5},"jobConfig":{"maxRetryTime":1,"triggerInterval":31},"functionParameter":{"a":1},"logConfig":{"project":"","logstore":""},"enable":false}`},
-		{"log, another source", "log", logARN, role, `{"sourceConfig":{"logstore":"src"},"functionParameter":{}}`, `{"sourceConfig":{"logstore":"other"}}`, "!TriggerConfig.SourceConfig.Logstore"},
-		{"log into its own source", "log", logARN, role, "", `{"sourceConfig":{"logstore":"src"},"logConfig":{"project":"p","logstore":"src"}}`, "!TriggerConfig.LogConfig.Logstore"},
-		{"log without a source", "log", logARN, role, "", `{}`, "!TriggerConfig.SourceConfig.Logstore"},
-		{"log too often", "log", logARN, role, "", `{"sourceConfig":{"logstore":"src"},"jobConfig":{"triggerInterval":2}}`, "!TriggerInterval"},
-		{"log with too many retries", "log", logARN, role, "", `{"sourceConfig":{"logstore":"src"},"jobConfig":{"maxRetryTime":101}}`, "!MaxRetryTime"},
-		{"log with a list as parameter", "log", logARN, role, "", `{"sourceConfig":{"logstore":"src"},"functionParameter":[1]}`, "!FunctionParameter"},
-		{"log of a longer source", "log", logARN + "/logstore/l", role, "", `{"sourceConfig":{"logstore":"src"}}`, "!SourceArn"},
-		{"log without a role", "log", logARN, "", "", `{"sourceConfig":{"logstore":"src"}}`, "!InvocationRole"},
-		{"log with a user for a role", "log", logARN, "acs:ram::123456:user/u", "", `{"sourceConfig":{"logstore":"src"}}`, "!InvocationRole"},
 		{"another type", "fax", "", "", "", `{}`, "!'fax'"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -80,28 +62,11 @@ func TestConflictsOfStoredKinds(t *testing.T) {
 	if err := k.Conflict(http, []*fc.Trigger{other}); err == nil || !strings.Contains(err.Error(), "'t'") {
 		t.Errorf("http beside a timer: %v", err)
 	}
-	log := func(id, project string) *fc.Trigger {
-		return &fc.Trigger{ID: id, Type: fc.TriggerLog, SourceARN: "acs:log:cn-shanghai:123456:project/p",
-			Config: json.RawMessage(fmt.Sprintf(`{"sourceConfig":{"logstore":"src"},"logConfig":{"project":%q,"logstore":"l"}}`, project))}
-	}
-	if err := k.Conflict(log("1", "elsewhere"), nil); err == nil || !strings.Contains(err.Error(), "elsewhere") {
-		t.Errorf("logs into another project: %v", err)
-	}
-	var five []*fc.Trigger
-	for i := range 5 {
-		if err := k.Conflict(log("x", "p"), five); err != nil {
-			t.Errorf("trigger %d: %v", i+1, err)
-		}
-		five = append(five, log(fmt.Sprint(i), "p"))
-	}
-	if err := k.Conflict(log("x", "p"), five); fc.CodeOf(err) != fc.InvalidArgument {
-		t.Errorf("a sixth: %v", err)
-	}
 }
 
 func TestRoles(t *testing.T) {
 	k := stored(t)
-	for typ, want := range map[string]string{"http": "", "log": "log.aliyuncs.com", "fax": ""} {
+	for typ, want := range map[string]string{"http": "", "fax": ""} {
 		service, needs := k.NeedsRole(typ)
 		if service != want || needs != (want != "") || k.RoleService(typ) != want {
 			t.Errorf("%s: %q %v", typ, service, needs)
@@ -113,7 +78,7 @@ func TestRoles(t *testing.T) {
 }
 
 func FuzzNormalize(f *testing.F) {
-	for _, typ := range []string{"http", "log"} {
+	for _, typ := range []string{"http"} {
 		f.Add(typ, []byte(`{"sourceConfig":{"logstore":"s"},"authType":"function","methods":["GET"],"eventName":"e","filter":{"a":["b"]}}`), []byte(`{"enable":null,"FILTER":{"A":[]}}`))
 	}
 	k := stored(f)

@@ -78,7 +78,7 @@ func NewManager(o ManagerOptions) (*Manager, error) {
 func (m *Manager) env(typ string) Env {
 	return Env{
 		Log: m.o.Log.Named(typ), Clock: m.o.Clock, Region: m.o.Region, Account: m.o.Account,
-		Dispatch: m.o.Bridge.Dispatch, Invoke: m.o.Bridge.Invoke, Note: m.note(typ),
+		Dispatch: m.o.Bridge.Dispatch, Invoke: m.o.Bridge.Invoke, Save: m.o.Bridge.Save, Note: m.note(typ),
 		Checkpoint: m.checkpoint, Registerer: m.o.Registerer,
 	}
 }

@@ -8,6 +8,8 @@
 //	fcd dev DIR                     serve a folder's function, deploy it again when the folder changes
 //	fcd deadletter list|show|...    see, redo or forget what did not come to a good end
 //	fcd logs SERVICE[/FUNCTION]     read its log
+//	fcd trigger list [SERVICE]      which triggers there are
+//	fcd trigger show S/F/TRIGGER    one of them; of a timer also when it fires next
 //	fcd event list|show|replay      what became of events, and why one did not fire
 //	fcd runtimes install NAME...    fetch true interpreters: nodejs6, nodejs8, python2.7, java8
 //	fcd runtimes list               which interpreters run functions here
@@ -45,7 +47,7 @@ func newRoot() *cobra.Command {
 	}
 	p := &profile{}
 	p.flags(root.PersistentFlags())
-	root.AddCommand(newServe(p), newDemo(), newInvoke(p), newDev(p), newLogs(p), newEvent(p), newDeadLetter(p), newBackup(p),
+	root.AddCommand(newServe(p), newDemo(), newInvoke(p), newDev(p), newLogs(p), newEvent(p), newTrigger(p), newDeadLetter(p), newBackup(p),
 		newRestore(p), newStore(p), newRuntimes(p), newDoctor(p), newCheckConfig())
 	return root
 }

@@ -70,30 +70,36 @@ func (c *call) getCursor() error {
 		if err != nil || secs < 0 || secs > math.MaxInt64/int64(time.Second) {
 			return badRequest("ParameterInvalid", "parameter from is %.40q, not begin, end or a time in seconds", from)
 		}
-		if seq, err = c.firstSince(sh.shard, uint64(secs)*uint64(time.Second), end); err != nil {
+		if seq, err = c.firstSince(sh.shard, uint64(secs)*uint64(time.Second), begin, end); err != nil {
 			return err
 		}
 	}
 	return c.json(map[string]string{"cursor": encodeCursor(seq)})
 }
 
-// firstSince is the sequence of the first group received at or after ns, or end.
-func (c *call) firstSince(sh *shard, ns, end uint64) (seq uint64, err error) {
-	seq = end
+// firstSince is the cursor before the first group received at or after ns: one above the group before it, as the end would
+// have been then, so that equal places have equal cursors. It is begin if that is the first group kept, and end if there is
+// no such group.
+func (c *call) firstSince(sh *shard, ns, begin, end uint64) (seq uint64, err error) {
+	seq = begin
 	for _, seg := range sh.view() {
 		if seg.Received < ns {
+			seq = seg.Last + 1
 			continue
 		}
-		late := func(h frameHead) bool { return h.received >= ns }
-		more, err := seg.each(0, late, func(h frameHead, _ []byte) (bool, error) {
-			seq = h.sequence
-			return false, nil
-		})
+		late := func(h frameHead) bool {
+			if h.received >= ns {
+				return true
+			}
+			seq = h.sequence + 1
+			return false
+		}
+		more, err := seg.each(0, late, func(frameHead, []byte) (bool, error) { return false, nil })
 		if err = c.tolerate(err); err != nil || !more {
 			return seq, err
 		}
 	}
-	return seq, nil
+	return end, nil
 }
 
 // tolerate logs damage in a segment and goes on: what stands behind it cannot be read, the rest can.
@@ -105,13 +111,30 @@ func (c *call) tolerate(err error) error {
 	return err
 }
 
+// getCursorTime answers when the first group behind a cursor was received, or the cursor's own time if there is none.
 func (c *call) getCursorTime() error {
-	if _, err := c.shard(); err != nil {
+	sh, err := c.shard()
+	if err != nil {
 		return err
 	}
 	seq, err := decodeCursor(c.r.URL.Query().Get("cursor"))
 	if err != nil {
 		return err
+	}
+	for _, seg := range sh.view() {
+		if seg.Last < seq {
+			continue
+		}
+		more, err := seg.each(seq, nil, func(h frameHead, _ []byte) (bool, error) {
+			seq = h.sequence
+			return false, nil
+		})
+		if err = c.tolerate(err); err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
 	}
 	return c.json(map[string]int64{"cursor_time": int64(seq / uint64(time.Second))})
 }
@@ -158,7 +181,11 @@ func (c *call) collect(sh *shard, from, end uint64, count int) (list []byte, gro
 			continue
 		}
 		more, err := seg.each(from, nil, func(h frameHead, group []byte) (bool, error) {
-			if h.sequence >= end || groups > 0 && len(list)+len(group) > maxPullBytes {
+			if h.sequence >= end {
+				next = max(next, end) // clients pull until they are given the end
+				return false, nil
+			}
+			if groups > 0 && len(list)+len(group) > maxPullBytes {
 				return false, nil
 			}
 			list = protowire.AppendTag(list, 1, protowire.BytesType)

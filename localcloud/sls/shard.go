@@ -28,6 +28,7 @@ type shard struct {
 
 	mu     sync.Mutex // guards the fields below
 	segs   []segment
+	base   uint64 // the cursor begin: one above what was deleted or, after an open, the first group's sequence
 	end    uint64 // one above the highest sequence that was published
 	queue  []*put
 	busy   bool // someone leads
@@ -61,7 +62,10 @@ func openShard(dir string, created int64, limits shardLimits) (*shard, error) {
 		s.last = max(s.last, segs[n-1].Last)
 		s.opened = time.Unix(0, int64(segs[n-1].First))
 	}
-	s.end = s.last + 1
+	s.base, s.end = s.last+1, s.last+1
+	if len(segs) > 0 {
+		s.base = segs[0].First
+	}
 	return s, nil
 }
 
@@ -244,16 +248,12 @@ func (s *shard) view() []segment {
 	return segs
 }
 
-// bounds are the sequences for the cursors begin and end: the first kept group's, and one above the last one's. For a
-// shard without groups both are one above the last that is known to have been given out.
+// bounds are the sequences for the cursors begin and end: at most the first kept group's, and one above the last one's. For
+// a shard without groups both are one above the last that is known to have been given out.
 func (s *shard) bounds() (begin, end uint64) {
-	segs := s.view()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(segs) == 0 {
-		return s.end, s.end
-	}
-	return segs[0].First, s.end
+	return s.base, s.end
 }
 
 // expire deletes closed segments, oldest first, while drop says so. The open segment is closed first if drop wants it.
@@ -274,6 +274,7 @@ func (s *shard) expire(drop func(segment) bool) (removed int64, err error) {
 			return removed, err
 		}
 		removed += s.segs[0].Size
+		s.base = s.segs[0].Last + 1
 		s.segs = s.segs[1:]
 	}
 	return removed, nil

@@ -63,20 +63,38 @@ type Sink struct {
 
 // New makes a Sink. It does not connect.
 func New(opts Options) (*Sink, error) {
+	client, transport, err := newClient(opts)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Source == "" {
+		opts.Source, _ = os.Hostname() // a source is a courtesy: empty will do
+	}
+	return &Sink{client: client, transport: transport, source: opts.Source}, nil
+}
+
+// NewClient makes the SDK's client as a Sink has it, for others that speak to the same Log Service. It does not connect;
+// close ends its idle connections.
+func NewClient(opts Options) (client *sdk.Client, close func() error, err error) {
+	client, transport, err := newClient(opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	return client, func() error { transport.CloseIdleConnections(); return nil }, nil
+}
+
+func newClient(opts Options) (*sdk.Client, *http.Transport, error) {
 	if opts.Endpoint == "" || opts.Credentials == nil {
-		return nil, errors.New("log service sink: it needs an endpoint and credentials")
+		return nil, nil, errors.New("log service sink: it needs an endpoint and credentials")
 	}
 	if opts.AuthVersion == "" {
 		opts.AuthVersion = AuthV1
 	}
 	if opts.AuthVersion != AuthV1 && opts.AuthVersion != AuthV4 {
-		return nil, fmt.Errorf("log service sink: authVersion %q is none of v1, v4", opts.AuthVersion)
+		return nil, nil, fmt.Errorf("log service sink: authVersion %q is none of v1, v4", opts.AuthVersion)
 	}
 	if opts.AuthVersion == AuthV4 && opts.Region == "" {
-		return nil, errors.New("log service sink: authVersion v4 needs a region")
-	}
-	if opts.Source == "" {
-		opts.Source, _ = os.Hostname() // a source is a courtesy: empty will do
+		return nil, nil, errors.New("log service sink: authVersion v4 needs a region")
 	}
 	if opts.RequestTimeout <= 0 {
 		opts.RequestTimeout = 10 * time.Second
@@ -84,19 +102,18 @@ func New(opts Options) (*Sink, error) {
 	if opts.RetryTimeout <= 0 {
 		opts.RetryTimeout = time.Second
 	}
-	client, transport := httpClient(opts)
-	s := &Sink{transport: transport, source: opts.Source}
-	s.client = &sdk.Client{
+	web, transport := httpClient(opts)
+	client := &sdk.Client{
 		Endpoint:       opts.Endpoint,
 		UserAgent:      "fcd",
 		RequestTimeOut: opts.RequestTimeout,
 		RetryTimeOut:   max(opts.RetryTimeout, 100*time.Millisecond),
-		HTTPClient:     client,
+		HTTPClient:     web,
 		Region:         opts.Region,
 		AuthVersion:    sdk.AuthVersionType(opts.AuthVersion),
 	}
-	s.client.WithCredentialsProvider(credentials(opts.Credentials))
-	return s, nil
+	client.WithCredentialsProvider(credentials(opts.Credentials))
+	return client, transport, nil
 }
 
 func httpClient(opts Options) (*http.Client, *http.Transport) {

@@ -75,7 +75,7 @@ func (o Options) parse(expr string, anchor time.Time) (schedule, error) {
 func (o Options) parseEvery(expr string, anchor time.Time) (schedule, error) {
 	text, ok := strings.CutPrefix(expr, "@every ")
 	if !ok {
-		return nil, errors.New("no descriptor but @every <duration>")
+		return nil, fmt.Errorf("no descriptor but @every <duration>%s", suggestion(strings.Fields(expr)))
 	}
 	d, err := time.ParseDuration(strings.TrimSpace(text))
 	switch {
@@ -113,10 +113,13 @@ var cronParser = cron.NewParser(cron.Second | cron.Minute | cron.Hour | cron.Dom
 func (o Options) parseCron(expr string, zone *time.Location, now time.Time) (s schedule, err error) {
 	parts := strings.Fields(expr)
 	if len(parts) != len(cronFields) {
-		return nil, fmt.Errorf("6 fields, of which there are %d", len(parts))
+		return nil, fmt.Errorf("6 fields, of which there are %d%s", len(parts), suggestion(parts))
 	}
 	for i, f := range parts {
 		if err := o.checkField(cronFields[i], f); err != nil {
+			if i == 0 { // the first field is minutes elsewhere
+				err = fmt.Errorf("%w%s", err, suggestion(parts))
+			}
 			return nil, err
 		}
 	}

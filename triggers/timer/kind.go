@@ -10,8 +10,8 @@
 //
 // All timers of the daemon share one heap and one clock. Each scheduled second of a trigger is dispatched once: the
 // deduplication key names the trigger and the second, and the second becomes the trigger's checkpoint in the same
-// commit. A fire that the daemon slept through is left out, or made up for once, as Options say; a fire that could not
-// be committed is tried again until it is too late.
+// commit. A fire that the daemon slept through is left out, or made up for, as Options say; a fire that could not be
+// committed is tried again until it is too late.
 //
 // The grammar is checked here, character by character; computing the next instant of a cron expression is left to
 // robfig/cron.
@@ -33,10 +33,13 @@ type Options struct {
 	MinEvery       time.Duration // the shortest @every; default 1 min
 	// DayOfWeekBase is "mon1" (1 is Monday, 7 is Sunday; the default) or "sun1" (1 is Sunday, 7 is Saturday).
 	DayOfWeekBase string
-	// Misfire is "skip" (the default), or "once": after a pause of the daemon the latest missed instant is made up for.
+	// Misfire tells what becomes of instants that the daemon slept through: "skip" leaves them out (the default), "once"
+	// makes up for the latest one, "all" for each, oldest first.
 	Misfire string
 	// MaxLateness bounds how late an instant may be dispatched, as a made-up misfire or by trying again. Default 1 h.
-	MaxLateness     time.Duration
+	MaxLateness time.Duration
+	// MaxMisfires bounds how many instants of a trigger are made up for at a time, the latest ones. Default 100.
+	MaxMisfires     int
 	MaxPayloadBytes int // of the configured payload; default 4096
 
 	zones *zoneCache
@@ -48,6 +51,7 @@ const (
 	Sunday1     = "sun1"
 	MisfireSkip = "skip"
 	MisfireOnce = "once"
+	MisfireAll  = "all"
 )
 
 func (o Options) withDefaults() Options {
@@ -60,6 +64,9 @@ func (o Options) withDefaults() Options {
 	if o.MaxLateness == 0 {
 		o.MaxLateness = time.Hour
 	}
+	if o.MaxMisfires == 0 {
+		o.MaxMisfires = 100
+	}
 	if o.MaxPayloadBytes == 0 {
 		o.MaxPayloadBytes = 4096
 	}
@@ -70,7 +77,7 @@ func (o Options) withDefaults() Options {
 // Kind makes the kind "timer".
 func Kind(o Options) triggers.Kind {
 	o = o.withDefaults()
-	return triggers.Kind{Type: fc.TriggerTimer, Decode: o.decode, New: o.newSource}
+	return triggers.Kind{Type: fc.TriggerTimer, Decode: o.decode, Upcoming: o.upcoming, New: o.newSource}
 }
 
 // config is the triggerConfig of a timer.

@@ -134,20 +134,6 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// missed is the latest instant that the daemon may have slept through and should make up for, zero if there is none. That
-// it was dispatched in fact is found out by its checkpoint and its deduplication key.
-func (s *Source) missed(e *entry, now time.Time) time.Time {
-	if s.o.Misfire != MisfireOnce {
-		return time.Time{}
-	}
-	var latest time.Time
-	from := later(now.Add(-s.o.MaxLateness), e.trigger.ScheduledSince)
-	for t := e.schedule.Next(from); !t.IsZero() && !t.After(now); t = e.schedule.Next(t) {
-		latest = t
-	}
-	return latest
-}
-
 func (s *Source) pushLocked(e *entry) {
 	if e.scheduled == 0 {
 		return // never again
@@ -257,8 +243,7 @@ func (s *Source) alreadyDone(ctx context.Context, e *entry) (bool, error) {
 }
 
 func (s *Source) dispatch(ctx context.Context, e *entry) error {
-	second := strconv.FormatInt(e.scheduled, 10)
-	id := "timer/" + e.trigger.ID + "/" + second
+	second, id := strconv.FormatInt(e.scheduled, 10), e.eventID()
 	payload, err := event(e)
 	if err != nil {
 		return err
@@ -287,6 +272,22 @@ func event(e *entry) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
+// givenUp notes an instant that could not be queued while that was still worth it.
+func (s *Source) givenUp(e *entry, now time.Time) {
+	s.env.Log.Error("timer not dispatched: it is too late for this instant", zap.String("trigger", e.trigger.Path()), zap.Time("scheduled", instant(e.scheduled)))
+	if s.env.Note == nil {
+		return
+	}
+	s.env.Note(store.Fate{EventID: e.eventID(), Trigger: e.trigger.ID, Type: e.trigger.Type, Name: e.trigger.Name,
+		Function: e.trigger.ServiceName + "/" + e.trigger.FunctionName, Subject: instant(e.scheduled).Format(time.RFC3339),
+		State: store.FateExpired, Detail: "it could not be queued within " + s.o.MaxLateness.String(), At: now})
+}
+
+// eventID names the entry's instant.
+func (e *entry) eventID() string {
+	return "timer/" + e.trigger.ID + "/" + strconv.FormatInt(e.scheduled, 10)
+}
+
 // rearm puts the entry back after an attempt.
 func (s *Source) rearm(e *entry, settled bool, panicked any) {
 	if panicked != nil {
@@ -301,9 +302,11 @@ func (s *Source) rearm(e *entry, settled bool, panicked any) {
 	} else {
 		if settled {
 			e.last = max(e.last, e.scheduled)
+		} else {
+			s.givenUp(e, now)
 		}
 		e.backoff = 0
-		e.set(e.schedule.Next(later(now, instant(max(e.last, e.scheduled)))))
+		e.set(s.after(e, instant(max(e.last, e.scheduled)), now))
 	}
 	if s.byID[e.trigger.ID] == e {
 		s.pushLocked(e)

@@ -223,11 +223,13 @@ type log struct {
 	mu      sync.Mutex
 	times   []string
 	keys    []string
+	fates   []store.Fate
 	cursors map[string][]byte
 }
 
 func (l *log) env() triggers.Env {
 	return triggers.Env{
+		Note: func(f store.Fate) { l.mu.Lock(); defer l.mu.Unlock(); l.fates = append(l.fates, f) },
 		Dispatch: func(_ context.Context, ev triggers.Event, cps ...store.Checkpoint) error {
 			l.mu.Lock()
 			defer l.mu.Unlock()
@@ -322,11 +324,15 @@ func TestMisfire(t *testing.T) {
 		{"made up for once", MisfireOnce, 25 * time.Minute, 0, []string{"00:10:00", "00:30:00", "00:40:00"}},
 		{"not if too late", MisfireOnce, 29 * time.Minute, 5 * time.Minute, []string{"00:10:00", "00:40:00"}},
 		{"not if nothing was missed", MisfireOnce, 5 * time.Minute, 0, []string{"00:10:00", "00:20:00"}},
+		{"made up for each", MisfireAll, 45 * time.Minute, 0, []string{"00:10:00", "00:20:00", "00:30:00", "00:40:00", "00:50:00", "01:00:00"}},
+		{"each that is not too late", MisfireAll, 45 * time.Minute, 20 * time.Minute, []string{"00:10:00", "00:40:00", "00:50:00", "01:00:00"}},
+		{"the latest of too many", MisfireAll, 49*time.Minute + 30*time.Second, 0, []string{"00:10:00", "00:30:00", "00:40:00", "00:50:00", "01:00:00", "01:10:00"}},
+		{"none if nothing was missed", MisfireAll, 5 * time.Minute, 0, []string{"00:10:00", "00:20:00"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := &log{cursors: map[string][]byte{}}
-				o := Options{Misfire: c.misfire, MaxLateness: c.lateness}
+				o := Options{Misfire: c.misfire, MaxLateness: c.lateness, MaxMisfires: 4}
 				tr := newTrigger("t1", "@every 10m", time.Now())
 				s, stop := running(t, o, l.env())
 				_ = s.Apply(context.Background(), tr)
@@ -432,6 +438,9 @@ func TestAStoreThatIsAwayDelaysAndIsGivenUp(t *testing.T) {
 		synctest.Wait()
 		if diff := cmp.Diff([]string{"01:00:00"}, l.times); diff != "" {
 			t.Error(diff)
+		}
+		if len(l.fates) != 1 || l.fates[0].State != store.FateExpired || l.fates[0].EventID != "timer/t1/946692000" || l.fates[0].Subject != "2000-01-01T02:00:00Z" {
+			t.Errorf("the fates of what was given up: %+v", l.fates)
 		}
 		if more := attempts - n; n > 20 || more < 20 || more > 60 {
 			t.Errorf("%d attempts in 5 minutes, %d for the instants that were given up", n, more)

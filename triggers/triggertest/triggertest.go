@@ -27,8 +27,13 @@ import (
 // Harness is what the suite needs to know of a kind.
 type Harness struct {
 	Kind triggers.Kind
+	// Begin, if set, is called in the bubble of each obligation before anything else.
+	Begin func(*testing.T)
 	// Trigger makes an enabled trigger with the id, as it would be stored now.
 	Trigger func(id string) *fc.Trigger
+	// Synchronous is for kinds that call the function by Env.Invoke and keep their checkpoints by Env.Save: a refused event
+	// is held and given again, and neither Remove nor a disabling waits for a function that runs.
+	Synchronous bool
 	// Happen makes happening n (0, 1, ...) take place, which each trigger made by Trigger wants once, and returns when
 	// the source has dealt with it. The error is what the origin would keep the event for; nil if it is settled or the
 	// source itself keeps it. It may sleep, but not call synctest.Wait: the suite does. Nothing else may happen within
@@ -49,20 +54,27 @@ type recorder struct {
 	mu     sync.Mutex
 	events []triggers.Event
 	keys   map[string]bool
-	notes  []store.Fate
+	fates  []store.Fate // noted or saved
 	cursor map[string][]byte
+	offset time.Duration // of the source's clock
 	// before, if set, runs at the start of a dispatch; an error is the dispatch's.
 	before func(triggers.Event) error
 }
 
-func (r *recorder) dispatch(_ context.Context, ev triggers.Event, checkpoints ...store.Checkpoint) error {
+// take is what dispatch and invoke have in common.
+func (r *recorder) take(ev triggers.Event) error {
 	r.mu.Lock()
 	before := r.before
 	r.mu.Unlock()
 	if before != nil {
-		if err := before(ev); err != nil {
-			return err
-		}
+		return before(ev)
+	}
+	return nil
+}
+
+func (r *recorder) dispatch(_ context.Context, ev triggers.Event, checkpoints ...store.Checkpoint) error {
+	if err := r.take(ev); err != nil {
+		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -77,6 +89,40 @@ func (r *recorder) dispatch(_ context.Context, ev triggers.Event, checkpoints ..
 	return nil
 }
 
+func (r *recorder) invoke(_ context.Context, ev triggers.Event) (fc.Result, error) {
+	if err := r.take(ev); err != nil {
+		return fc.Result{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, ev)
+	return fc.Result{RequestID: "r-" + ev.ID}, nil
+}
+
+func (r *recorder) save(_ context.Context, checkpoints []store.Checkpoint, fates ...store.Fate) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range checkpoints {
+		if r.cursor[c.Key] = c.Value; c.Value == nil {
+			delete(r.cursor, c.Key)
+		}
+	}
+	r.fates = append(r.fates, fates...)
+	return nil
+}
+
+func (r *recorder) clock() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Now().Add(r.offset)
+}
+
+func (r *recorder) setClock(offset time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.offset = offset
+}
+
 func (r *recorder) checkpoint(_ context.Context, key string) ([]byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -86,7 +132,7 @@ func (r *recorder) checkpoint(_ context.Context, key string) ([]byte, error) {
 func (r *recorder) note(f store.Fate) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.notes = append(r.notes, f)
+	r.fates = append(r.fates, f)
 }
 
 func (r *recorder) setBefore(f func(triggers.Event) error) {
@@ -128,6 +174,9 @@ type bench struct {
 
 func start(t *testing.T, h Harness) *bench {
 	t.Helper()
+	if h.Begin != nil {
+		h.Begin(t)
+	}
 	b := &bench{recorder: &recorder{keys: map[string]bool{}, cursor: map[string][]byte{}}, Harness: h, t: t}
 	b.run()
 	t.Cleanup(b.stop)
@@ -139,7 +188,8 @@ func (b *bench) run() {
 	b.t.Helper()
 	var err error
 	b.source, err = b.Kind.New(triggers.Env{
-		Region: Region, Account: Account, Dispatch: b.dispatch, Note: b.note, Checkpoint: b.checkpoint,
+		Region: Region, Account: Account, Clock: b.clock, Dispatch: b.dispatch, Invoke: b.invoke, Save: b.save, Note: b.note,
+		Checkpoint: b.checkpoint,
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -207,6 +257,8 @@ func Run(t *testing.T, h Harness) {
 		{"a refused event is settled", refused},
 		{"run ends after the dispatch under way", runEnds},
 		{"a new source goes on where the old one stopped", restarted},
+		{"a clock that is set back fires nothing twice", setBack},
+		{"a panic concerns one event", panics},
 		{"unknown ids may be removed", unknown},
 		{"many triggers come and go while events happen", concurrent},
 	} {
@@ -224,6 +276,9 @@ func firesOnce(b *bench) {
 	b.must(b.happen())
 	b.want("t1")
 	ev := b.first()
+	if b.Synchronous {
+		ev.DedupKey = ev.TriggerID // there is no queue that could hold it twice
+	}
 	if ev.DedupKey == "" || !strings.Contains(ev.DedupKey, "t1") || ev.ID == "" || len(ev.Payload) == 0 {
 		b.t.Errorf("the event lacks its keys or payload: %+v", ev)
 	}
@@ -282,13 +337,12 @@ func (b *bench) waits(end func() error) {
 	ended := make(chan error, 1)
 	go func() { ended <- end() }()
 	synctest.Wait()
-	select {
-	case <-ended:
-		b.t.Error("it returned while a dispatch was under way")
-	default:
-	}
+	waited := len(ended) == 0
 	close(release)
 	b.must(<-ended)
+	if waited == b.Synchronous {
+		b.t.Errorf("it waited for what was under way: %v", waited)
+	}
 	happening.Wait()
 	b.want("t1")
 }
@@ -332,6 +386,10 @@ func notTaken(b *bench) {
 
 func refused(b *bench) {
 	b.apply(b.Trigger("t1"))
+	if b.Synchronous {
+		b.held()
+		return
+	}
 	for i, refusal := range []error{triggers.ErrDenied, triggers.ErrDuplicate, triggers.ErrGone} {
 		var calls atomic.Int32
 		b.setBefore(func(triggers.Event) error {
@@ -346,6 +404,78 @@ func refused(b *bench) {
 	b.setBefore(nil)
 	b.must(b.happen())
 	b.want("t1")
+}
+
+// held checks that what is refused is the same event again, until it is taken.
+func (b *bench) held() {
+	var mu sync.Mutex
+	var seen []string
+	refusals := []error{triggers.ErrDenied, triggers.ErrGone}
+	b.setBefore(func(ev triggers.Event) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if seen = append(seen, ev.ID); ev.Attempt != len(seen)-1 {
+			b.t.Errorf("attempt %d says that it is number %d", len(seen)-1, ev.Attempt)
+		}
+		if n := len(seen); n <= len(refusals) {
+			return fmt.Errorf("refused: %w", refusals[n-1])
+		}
+		return nil
+	})
+	b.must(b.happen())
+	time.Sleep(10 * time.Second)
+	synctest.Wait()
+	b.want("t1")
+	mu.Lock()
+	defer mu.Unlock()
+	if len(seen) != 3 || seen[0] != seen[1] || seen[1] != seen[2] {
+		b.t.Errorf("the events were %q", seen)
+	}
+}
+
+func setBack(b *bench) {
+	b.apply(b.Trigger("t1"))
+	b.must(b.happen())
+	b.want("t1")
+	b.setClock(-10 * time.Minute)
+	time.Sleep(5 * time.Minute)
+	synctest.Wait()
+	b.want("t1")
+}
+
+func panics(b *bench) {
+	b.apply(b.Trigger("t1"), b.Trigger("t2"))
+	var once sync.Once
+	b.setBefore(func(ev triggers.Event) error {
+		if ev.TriggerID == "t1" {
+			once.Do(func() { panic("no such luck") })
+		}
+		return nil
+	})
+	for range 2 { // an origin that pushes contains the panic itself, and gives the event again
+		if contained(func() error { return b.Happen(b.ctx, b.source, 0) }) == nil {
+			break
+		}
+	}
+	time.Sleep(40 * time.Second) // a source that keeps the event tries again by itself, or leaves it
+	b.n++
+	b.must(b.happen())
+	synctest.Wait()
+	for id, least := range map[string]int{"t1": 1, "t2": 2} {
+		if n := strings.Count(b.of(), id); n < least {
+			b.t.Errorf("dispatched for %q: %s %d times, want at least %d", b.of(), id, n, least)
+		}
+	}
+	b.must(b.source.Remove(b.ctx, "t1")) // nobody is left inside
+}
+
+func contained(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return f()
 }
 
 func runEnds(b *bench) {

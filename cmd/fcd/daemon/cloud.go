@@ -17,6 +17,7 @@ import (
 	"fcd/triggers/cdn"
 	"fcd/triggers/directory"
 	"fcd/triggers/eventbridge"
+	triggerlogs "fcd/triggers/logs"
 	"fcd/triggers/mnstopic"
 	triggeross "fcd/triggers/oss"
 	"fcd/triggers/tablestore"
@@ -110,7 +111,12 @@ func (s creatingSink) Send(ctx context.Context, b logsink.Batch) error {
 // line here.
 func (d *Daemon) openTriggers(context.Context) error {
 	region, account := d.cfg.Region, d.account.ID
+	follow, err := d.logTriggerOptions()
+	if err != nil {
+		return err
+	}
 	list := append(triggers.StoredKinds(region, account),
+		triggerlogs.Kind(follow),
 		triggeross.Kind(d.cfg.OSSTriggerOptions(account)),
 		timer.Kind(d.cfg.TimerTriggerOptions()),
 		mnstopic.Kind(region, account),
@@ -121,7 +127,6 @@ func (d *Daemon) openTriggers(context.Context) error {
 	if len(d.cfg.Triggers.Directories) > 0 {
 		list = append(list, directory.Kind(d.cfg.DirectoryTriggerOptions(account)))
 	}
-	var err error
 	if d.kinds, err = triggers.NewKinds(list...); err != nil {
 		return err
 	}
@@ -135,6 +140,26 @@ func (d *Daemon) openTriggers(context.Context) error {
 	d.manager, err = triggers.NewManager(triggers.ManagerOptions{Kinds: d.kinds, Bridge: bridge, Watch: d.catalog,
 		Checkpoints: d.store, Region: region, Account: account, Log: d.log.Named("triggers"), Registerer: d.metrics})
 	return err
+}
+
+// logTriggerOptions are those of log triggers, with a client of the Log Service that the logs go to. Without one such
+// triggers are stored and do not fire.
+func (d *Daemon) logTriggerOptions() (triggerlogs.Options, error) {
+	o := d.cfg.LogTriggerOptions(d.account.ID)
+	embedded := d.cfg.SLS.Endpoint == ""
+	if embedded && d.localSLS == nil {
+		return o, nil
+	}
+	client, closeIdle, err := sls.NewClient(d.sinkOptions())
+	if err != nil {
+		return o, err
+	}
+	d.onClose("log trigger client", closeIdle)
+	o.Service = client
+	if embedded && d.cfg.LocalCloud.SLS.AutoCreate {
+		o.Ensure = d.localSLS.EnsureLogstore
+	}
+	return o, nil
 }
 
 // openObjectStorage opens the embedded object storage, if it is wanted. The triggers are loaded by now, so events that an

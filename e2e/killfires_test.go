@@ -1,0 +1,146 @@
+package e2e
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// marking leaves an object for each instant of a timer and for each log that it is told of, named for the invocation.
+const marking = objects + `
+import digest
+def handler(event, context):
+    e, done = json.loads(event), context.request_id.encode()
+    if 'triggerTime' in e:
+        send('PUT', 'fires', 'tick/%s/%s/%s' % (e['triggerName'], e['triggerTime'], context.request_id), context.credentials, done)
+        return
+    for line in digest.pull(e['source'], context.credentials):
+        send('PUT', 'fires', 'log/%s/%s' % (line['message'], context.request_id), context.credentials, e['taskId'].encode())
+`
+
+// TestKillsLoseNoFire ends the daemon without warning, again and again, while timers fire each second and a log trigger
+// follows a logstore. Each instant has exactly one invocation, and every log is taken. FCD_KILLS is how often (make kills).
+func TestKillsLoseNoFire(t *testing.T) {
+	rounds := 3
+	if n, err := strconv.Atoi(os.Getenv("FCD_KILLS")); err == nil {
+		rounds = n
+	}
+	const timers, logsPerRound = 3, 5
+	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "config.yaml")
+	settings := "account: {id: \"" + account + "\"}\ntimer: {allowSubMinute: true, misfire: all, maxLateness: 2h, maxMisfires: 10000}\n" +
+		"async: {maxRetries: 8}\n"
+	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	configured := func(c *exec.Cmd) { c.Args = append(c.Args, "--config", file) }
+	rnd := rand.New(rand.NewPCG(1, 2))
+	logs := 0
+	for round := range rounds {
+		p := serve(t, dir, configured)
+		if round == 0 {
+			arm(p, timers)
+		}
+		c := p.sls()
+		for range logsPerRound {
+			p.putLog(c, fmt.Sprintf("m%05d", logs))
+			logs++
+		}
+		life := time.NewTimer(time.Duration(300+rnd.IntN(3700)) * time.Millisecond) // a moment like any other
+		<-life.C
+		p.kill()
+		p.http.CloseIdleConnections()
+	}
+	p := serve(t, dir, configured)
+	until := time.Now().UTC().Truncate(time.Second)
+	var f fires
+	if !soon(3*time.Minute, func() bool { f = readFires(p); return len(f.logs) == logs && f.instantsUntil(until) == timers }) {
+		t.Errorf("%d of %d logs were taken, %d of %d timers have all instants until %s", len(f.logs), logs, f.instantsUntil(until), timers, until)
+	}
+	twice, doubled := 0, 0
+	for name, ids := range f.instants {
+		if len(ids) != 1 {
+			doubled++
+			t.Errorf("the instant %s has %d invocations: %q", name, len(ids), ids)
+		}
+	}
+	for _, ids := range f.logs {
+		if len(ids) > 1 {
+			twice++
+		}
+	}
+	t.Logf("%d kills: %d instants of %d timers, of which %d lack none, %d instants with two invocations; %d logs, %d lost, %d taken twice",
+		rounds, len(f.instants), timers, f.instantsUntil(until), doubled, logs, logs-len(f.logs), twice)
+	if err := p.terminate(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+// arm makes the function, its timers and its log trigger.
+func arm(p *process, timers int) {
+	p.t.Helper()
+	c := p.sls()
+	if _, err := c.CreateProject(project, ""); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := c.CreateLogStore(project, sourceStore, 1, 2, false, 0); err != nil {
+		p.t.Fatal(err)
+	}
+	p.makeBucket("fires")
+	p.service("kills", functionRole)
+	digest, err := os.ReadFile(filepath.Join("..", "examples", "log-digest", "index.py"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.deploy("kills/mark", "python3", map[string]string{"index.py": marking, "digest.py": string(digest)})
+	for i := range timers {
+		p.must("POST", "/services/kills/functions/mark/triggers", m{"triggerName": fmt.Sprint("t", i), "triggerType": "timer",
+			"triggerConfig": m{"cronExpression": "@every 1s", "payload": "", "enable": true}})
+	}
+	p.must("POST", "/services/kills/functions/mark/triggers", logTrigger("follow", sourceStore))
+}
+
+// fires are the request ids by instant, "trigger/time", and by log.
+type fires struct{ instants, logs map[string][]string }
+
+func readFires(p *process) fires {
+	f := fires{map[string][]string{}, map[string][]string{}}
+	for key := range listing(p, "fires") {
+		kind, rest, _ := strings.Cut(key, "/")
+		at := strings.LastIndexByte(rest, '/')
+		to := f.logs
+		if kind == "tick" {
+			to = f.instants
+		}
+		to[rest[:at]] = append(to[rest[:at]], rest[at+1:])
+	}
+	return f
+}
+
+// instantsUntil counts the timers that have every second from their first instant until the one given.
+func (f fires) instantsUntil(until time.Time) (whole int) {
+	first := map[string]time.Time{}
+	for name := range f.instants {
+		trigger, text, _ := strings.Cut(name, "/")
+		at, err := time.Parse(time.RFC3339, text)
+		if err == nil && (first[trigger].IsZero() || at.Before(first[trigger])) {
+			first[trigger] = at
+		}
+	}
+	for trigger, at := range first {
+		for ; !at.After(until); at = at.Add(time.Second) {
+			if f.instants[trigger+"/"+at.Format(time.RFC3339)] == nil {
+				break
+			}
+		}
+		if at.After(until) {
+			whole++
+		}
+	}
+	return whole
+}
