@@ -6,12 +6,13 @@ CACHE    := .cache
 NPM      := $(CACHE)/clients
 FUZZTIME ?= 4s
 DATA     ?= data
+KILLS    ?= 200
 
 # The interpreters that functions run in, fetched once for the demo, the tests and `make run`.
 export FCD_RUNTIMES_DIR ?= $(CURDIR)/$(CACHE)/runtimes
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test bench leaks kills fuzz layers clean deps-demo deps-test runtimes-demo runtimes-test examples FORCE
+.PHONY: help build demo run test bench leaks kills soak crash fuzz layers clean deps-demo deps-test runtimes-demo runtimes-test examples FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -45,6 +46,14 @@ leaks: runtimes-test ## call functions 10000 times, kill 500 of them, look for w
 kills: deps-test build runtimes-test ## kill, 200 times each, a daemon whose timers and log trigger fire, and what takes events from outside; count lost and doubled
 	FCD_KILLS=$(or $(KILLS),200) FCD_TEST_BIN=$(CURDIR)/$(BIN) go test -count=1 -timeout 60m -v -run TestKillsLoseNoFire ./e2e
 	FCD_KILLS=$(or $(KILLS),200) go test -count=1 -timeout 30m -v -run TestKillBetweenDispatchAndAcknowledgement ./triggers/ways
+
+soak: deps-test runtimes-test ## five minutes of full load with exits, timeouts and evictions (SOAK=5m)
+	FCD_SOAK=$(or $(SOAK),5m) go test -count=1 -timeout 60m -v -run 'TestSoak$$' ./e2e
+
+crash: deps-test build runtimes-demo ## kill the daemon, cut its power, fill its disk, under load (KILLS=10: short)
+	FCD_KILLS=$(KILLS) FCD_CRASH_KILLS=$(KILLS) FCD_CRASH_ROUNDS=$(KILLS) FCD_TEST_BIN=$(CURDIR)/$(BIN) go test -count=1 -timeout 90m -v -p 1 \
+		-run 'Kill|PowerCut|Power|FullDisk|ReadOnly|HeldByAnother|Disk|Faults|Flush' ./e2e ./store/sqlite ./logsink/... ./triggers/ways \
+		| grep -E '^(crash:|--- |ok|FAIL|panic| +[a-z_]+\.go|make)' ; exit $${PIPESTATUS[0]}
 
 fuzz: ## run each fuzz target longer (FUZZTIME=60s)
 	@deploy/fuzz.sh $(FUZZTIME)

@@ -32,7 +32,16 @@ func (a *API) authenticate(c *call) error {
 
 // authorize asks whether the caller may do the operation on the resource.
 func (a *API) authorize(c *call, resource string) error {
+	if a.unrestricted(c.caller) {
+		return nil
+	}
 	return a.o.Policy.Allowed(c.caller, "fc:"+c.op.name, resource, a.environment(c))
+}
+
+// unrestricted tells whether policies need not be asked about a caller, which spares what they are asked with.
+func (a *API) unrestricted(p ram.Principal) bool {
+	u, ok := a.o.Policy.(interface{ Unrestricted(ram.Principal) bool })
+	return ok && u.Unrestricted(p)
 }
 
 // authorizeRole asks whether the caller may hand the role to the service; "" is no role.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"reflect"
 	"strings"
@@ -21,6 +22,13 @@ func readBody(c *call, limit int64) ([]byte, error) {
 	if c.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
+	if n := c.ContentLength; n > 0 && n <= smallEvent {
+		body := make([]byte, n)
+		if _, err := io.ReadFull(c.Body, body); err != nil {
+			return nil, unreadable(err)
+		}
+		return body, nil
+	}
 	var b bytes.Buffer
 	if c.ContentLength > 0 {
 		b.Grow(int(c.ContentLength) + bytes.MinRead)
@@ -31,9 +39,16 @@ func readBody(c *call, limit int64) ([]byte, error) {
 	case errors.As(err, &over):
 		return nil, tooLarge(limit)
 	case err != nil:
-		return nil, &fc.Error{Code: fc.InvalidArgument, Message: "the request body could not be read to its end", Err: err}
+		return nil, unreadable(err)
 	}
 	return b.Bytes(), nil
+}
+
+// smallEvent bounds the bodies for which memory is set aside on the word of their length alone, in bytes.
+const smallEvent = 64 << 10
+
+func unreadable(err error) error {
+	return &fc.Error{Code: fc.InvalidArgument, Message: "the request body could not be read to its end", Err: err}
 }
 
 func tooLarge(limit int64) error {

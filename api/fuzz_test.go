@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"fcd/fc"
+	"fcd/store"
 )
 
 // FuzzDecodeService checks that a body either is refused as an invalid argument or leaves something that validates and
@@ -146,4 +147,33 @@ func renders(t *testing.T, view any) {
 	if err != nil || !json.Valid(b) {
 		t.Fatalf("%s: %v", b, err)
 	}
+}
+
+// FuzzInvocationQuery: whatever the parameters of a listing are, they are refused or mean what they say.
+func FuzzInvocationQuery(f *testing.F) {
+	for _, s := range []string{"", "limit=3&status=Expired&sortOrderByTime=asc", "startedTimeBegin=1&startedTimeEnd=-1", "includePayload=true&nextToken=MTIzL2lk"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		v, err := url.ParseQuery(raw)
+		if err != nil {
+			return
+		}
+		q, err := readInvocationQuery(v)
+		if err != nil {
+			if fc.CodeOf(err) != fc.InvalidArgument {
+				t.Errorf("%q: %v", raw, err)
+			}
+			return
+		}
+		if q.Limit < 1 || q.Limit > maxPage {
+			t.Errorf("%q: a limit of %d", raw, q.Limit)
+		}
+		if token := v.Get("nextToken"); token != "" {
+			inv := store.Invocation{Msg: store.Msg{Enqueued: q.After.Enqueued, RequestID: q.After.RequestID}}
+			if again, err := readPlace(placeToken(inv)); err != nil || again != q.After {
+				t.Errorf("%q: the place %+v became %+v, %v", raw, q.After, again, err)
+			}
+		}
+	})
 }

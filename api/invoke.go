@@ -24,8 +24,10 @@ const exposed = "Date,x-fc-request-id,x-fc-error-type,x-fc-code-checksum,x-fc-in
 	"x-fc-max-memory-usage,x-fc-log-result,x-fc-invocation-code-version"
 
 func (a *API) invokeFunction(c *call) (answer, error) {
-	if err := a.authorize(c, a.functionARN(c.params.ref())); err != nil {
-		return answer{}, err
+	if !a.unrestricted(c.caller) {
+		if err := a.authorize(c, a.functionARN(c.params.ref())); err != nil {
+			return answer{}, err
+		}
 	}
 	async, tail, err := invocationKind(c.Header)
 	if err != nil {

@@ -2,7 +2,9 @@ package api
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,6 +14,8 @@ import (
 type metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+
+	operations sync.Map // name of the operation -> *operationMetrics
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -37,7 +41,28 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
+// An operationMetrics are the series of one operation, looked up once.
+type operationMetrics struct {
+	ok       func() prometheus.Counter // status 200; made with the first
+	duration prometheus.Observer
+}
+
+func (m *metrics) of(operation string) *operationMetrics {
+	if o, found := m.operations.Load(operation); found {
+		return o.(*operationMetrics)
+	}
+	o, _ := m.operations.LoadOrStore(operation, &operationMetrics{
+		ok:       sync.OnceValue(func() prometheus.Counter { return m.requests.WithLabelValues(operation, "200") }),
+		duration: m.duration.WithLabelValues(operation)})
+	return o.(*operationMetrics)
+}
+
 func (m *metrics) observe(operation string, status int, took time.Duration) {
+	o := m.of(operation)
+	o.duration.Observe(took.Seconds())
+	if status == http.StatusOK {
+		o.ok().Inc()
+		return
+	}
 	m.requests.WithLabelValues(operation, strconv.Itoa(status)).Inc()
-	m.duration.WithLabelValues(operation).Observe(took.Seconds())
 }

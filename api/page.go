@@ -70,6 +70,9 @@ func justBefore(folder, start string) string {
 	return folder + start[:last] + string(start[last]-1) + "~"
 }
 
+// errOmitted leaves a record out of a list: its page is shorter then.
+var errOmitted = errors.New("left out of the list")
+
 // list renders a page: the items under their name and, unless this is the last page, the token of the next.
 func list[T any](a *API, c *call, items, folder string, view func(store.Record) (T, error)) (answer, error) {
 	p, err := readPage(c.URL.Query())
@@ -80,11 +83,16 @@ func list[T any](a *API, c *call, items, folder string, view func(store.Record) 
 	if err != nil {
 		return answer{}, err
 	}
-	views := make([]T, len(recs)) // never null in JSON
-	for i, r := range recs {
-		if views[i], err = view(r); err != nil {
+	views := make([]T, 0, len(recs)) // never null in JSON
+	for _, r := range recs {
+		v, err := view(r)
+		if errors.Is(err, errOmitted) {
+			continue
+		}
+		if err != nil {
 			return answer{}, fc.Internal("list "+items, err)
 		}
+		views = append(views, v)
 	}
 	out := map[string]any{items: views}
 	if next != "" {

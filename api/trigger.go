@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -12,6 +13,9 @@ import (
 	"fcd/store"
 	"fcd/store/catalog"
 )
+
+// headerExtensions asks for triggers of types that the cloud does not have, in lists.
+const headerExtensions = "X-Fc-Extensions"
 
 // maxSiblings bounds how many triggers of one function are looked at for conflicts.
 const maxSiblings = 1000
@@ -265,10 +269,7 @@ func (a *API) changeTrigger(c *call, body *triggerBody, old *fc.Trigger) (*fc.Tr
 	if err := a.checkTrigger(old, &t, body.config()); err != nil {
 		return nil, err
 	}
-	if t.InvocationRole == old.InvocationRole {
-		return &t, nil
-	}
-	return &t, a.authorizeTriggerRole(c, &t)
+	return &t, a.authorizeTriggerRole(c, &t) // whoever changes what a role is used for hands it over
 }
 
 func (a *API) getTrigger(c *call) (answer, error) {
@@ -294,6 +295,9 @@ func (a *API) listTriggers(c *call) (answer, error) {
 		t, err := catalog.DecodeTrigger(r)
 		if err != nil {
 			return triggerView{}, err
+		}
+		if strings.HasPrefix(t.Type, fc.ExtensionPrefix) && c.Header.Get(headerExtensions) != "1" {
+			return triggerView{}, errOmitted
 		}
 		return viewTrigger(t), nil
 	})

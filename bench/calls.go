@@ -78,7 +78,7 @@ func (l *lab) duel(ctx context.Context, function string, comparator func(context
 type cost struct{ own, below, client float64 }
 
 // costs runs a load and tells what a call costs the process that is called, its descendants and this program.
-func costs(ctx context.Context, p *process, calls *load, d time.Duration) (cost, error) {
+func costs(ctx context.Context, p *process, calls load, d time.Duration) (cost, error) {
 	look := func() (at [3]time.Duration, err error) {
 		if at[0], err = p.cpu(); err == nil {
 			at[1], err = p.cpuBelow()
@@ -142,14 +142,14 @@ func (l *lab) against(ctx context.Context, function string, comparator func(cont
 }
 
 // compare runs two loads in turn, once without looking.
-func (l *lab) compare(ctx context.Context, ours, theirs *load, figure func(sample) float64) (pair, error) {
-	for _, side := range []*load{ours, theirs} {
+func (l *lab) compare(ctx context.Context, ours, theirs load, figure func(sample) float64) (pair, error) {
+	for _, side := range []load{ours, theirs} {
 		if _, err := side.run(ctx, l.turn()); err != nil {
 			return pair{}, err
 		}
 	}
 	var tails [2][]float64
-	side := func(i int, side *load) func(context.Context) (float64, error) {
+	side := func(i int, side load) func(context.Context) (float64, error) {
 		return func(ctx context.Context) (float64, error) {
 			s, err := side.run(ctx, l.turn())
 			tails[i] = append(tails[i], s.p99)
@@ -162,7 +162,7 @@ func (l *lab) compare(ctx context.Context, ours, theirs *load, figure func(sampl
 }
 
 // profile runs a load once more, while the daemon is profiled.
-func (l *lab) profile(ctx context.Context, s *server, ours *load, name string) error {
+func (l *lab) profile(ctx context.Context, s *server, ours load, name string) error {
 	const seconds = 5
 	done := make(chan error, 1)
 	go func() { done <- s.profile(ctx, filepath.Join(l.profiles, name+".pprof"), seconds) }()

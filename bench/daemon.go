@@ -167,7 +167,7 @@ func (s *server) invocation(function string, event []byte, header ...string) (*h
 }
 
 // load opens connections that invoke a function.
-func (s *server) load(function string, event []byte, connections int, header ...string) (*load, error) {
+func (s *server) load(function string, event []byte, connections int, header ...string) (load, error) {
 	r, err := s.invocation(function, event, header...)
 	if err != nil {
 		return nil, err

@@ -51,6 +51,7 @@ type Config struct {
 	LogTrigger  LogTrigger         `yaml:"logTrigger"`
 	Store       Store              `yaml:"store"`
 	Queue       Queue              `yaml:"queue"`
+	Events      Events             `yaml:"events"`
 	Logs        Logs               `yaml:"logs"`
 	Log         Log                `yaml:"log"`
 	Shutdown    Shutdown           `yaml:"shutdown"`
@@ -154,7 +155,7 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	c, err := Parse(b)
+	c, err := parse(b, filepath.Dir(path))
 	if err != nil {
 		return nil, fmt.Errorf("configuration %s: %w", path, err)
 	}
@@ -162,8 +163,11 @@ func Load(path string) (*Config, error) {
 	return c, nil
 }
 
-// Parse reads a file's bytes on top of Default and validates the result.
-func Parse(b []byte) (*Config, error) {
+// Parse reads a file's bytes on top of Default and validates the result. Policies in files of their own are looked for in
+// the working folder.
+func Parse(b []byte) (*Config, error) { return parse(b, "") }
+
+func parse(b []byte, dir string) (*Config, error) {
 	c := Default()
 	dec := yaml.NewDecoder(bytes.NewReader(b))
 	dec.KnownFields(true)
@@ -173,7 +177,7 @@ func Parse(b []byte) (*Config, error) {
 	if err := dec.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
 		return nil, errors.New("more than one YAML document")
 	}
-	if err := c.Validate(); err != nil {
+	if err := errors.Join(c.Validate(), c.RAM.readPolicies(dir)); err != nil {
 		return nil, err
 	}
 	return c, nil

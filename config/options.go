@@ -20,6 +20,7 @@ import (
 	"fcd/logsink/sls"
 	"fcd/logsink/spool"
 	"fcd/ram"
+	"fcd/ram/sts"
 	"fcd/store/sqlite"
 	triggerlogs "fcd/triggers/logs"
 	triggeross "fcd/triggers/oss"
@@ -35,6 +36,9 @@ func (c *Config) StoreOptions() sqlite.Options {
 		AllowNetworkFS: c.Store.AllowNetworkFS,
 		MaxMessages:    c.Queue.MaxMessages,
 		MaxBytes:       c.Queue.MaxBytes,
+		EventsFor:      c.Events.KeepFor,
+		MaxEvents:      c.Events.MaxCount,
+		MaxEventBytes:  c.Events.MaxBytes,
 		MinFreeBytes:   c.minFreeBytes(),
 		DeadFor:        c.DeadLetters.MaxAge,
 		MaxDead:        c.DeadLetters.Max,
@@ -61,6 +65,11 @@ func (c *Config) FCLimits() fc.Limits {
 	return l
 }
 
+// newSTS is the client of the real STS.
+func (s STS) newSTS() (*sts.Client, error) {
+	return sts.New(sts.Options{Endpoint: s.Endpoint, AccessKeyID: s.AccessKeyID, AccessKeySecret: s.AccessKeySecret})
+}
+
 // RAMOptions are the users, roles and checks, with the account's own key and, where asked for, the default roles.
 func (c *Config) RAMOptions(a Account) ram.Options {
 	o := ram.Options{
@@ -68,13 +77,23 @@ func (c *Config) RAMOptions(a Account) ram.Options {
 		Keys:          []ram.Key{{ID: a.AccessKeyID, Secret: a.AccessKeySecret}},
 		Mode:          ram.Mode(c.RAM.Mode),
 		CheckAtCreate: ram.RoleCheck(c.RAM.CheckAtCreate),
+
+		RemoteLife:       c.RAM.STS.Life,
+		NoSystemPolicies: c.RAM.SystemPolicies == "none",
+	}
+	if client, err := c.RAM.STS.newSTS(); err == nil { // else there is none: it was validated
+		o.STS = client
 	}
 	for _, u := range c.RAM.Users {
 		o.Users = append(o.Users, ram.User{Name: u.Name, Keys: []ram.Key{{ID: u.AccessKeyID, Secret: u.AccessKeySecret}},
 			Policies: ramPolicies(u.Policies)})
 	}
 	for _, r := range c.RAM.Roles {
-		o.Roles = append(o.Roles, ram.Role{Name: r.Name, Trust: r.Trust.Document, Policies: ramPolicies(r.Policies)})
+		role := ram.Role{Name: r.Name, Trust: r.Trust.Document, Policies: ramPolicies(r.Policies), Remote: r.RemoteARN}
+		if k := r.Keys; k.AccessKeyID != "" {
+			role.Static = &fc.Credentials{AccessKeyID: k.AccessKeyID, AccessKeySecret: k.AccessKeySecret, SecurityToken: k.SecurityToken}
+		}
+		o.Roles = append(o.Roles, role)
 	}
 	if c.RAM.DefaultRoles {
 		o.Roles = append(o.Roles, defaultRoles(o.Roles)...)
@@ -102,12 +121,12 @@ func (c *Config) SandboxOptions() native.Options {
 func (c *Config) OCIOptions() oci.Options {
 	n := c.SandboxOptions()
 	return oci.Options{Dir: filepath.Join(c.DataDir, "oci"), Command: c.Sandbox.OCI.Command, Args: c.Sandbox.OCI.Args,
-		UIDFirst: n.UIDFirst, UIDLast: n.UIDLast, Pids: n.Pids, TmpMB: n.TmpMB, NAT: n.NAT, NATRequired: n.NATRequired}
+		UIDFirst: n.UIDFirst, UIDLast: n.UIDLast, Pids: n.Pids, TmpMB: n.TmpMB, OpenFiles: n.OpenFiles, NAT: n.NAT, NATRequired: n.NATRequired}
 }
 
 // ProcessOptions are those of the driver process.
 func (c *Config) ProcessOptions() process.Options {
-	return process.Options{Dir: filepath.Join(c.DataDir, "process"), Pids: c.Sandbox.Pids}
+	return process.Options{Dir: filepath.Join(c.DataDir, "process"), Pids: c.Sandbox.Pids, OpenFiles: c.Sandbox.OpenFiles}
 }
 
 // natOptions are those of the network of functions; what does not parse was refused by Validate.

@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 // Store is the state on disk.
 type Store struct {
 	AllowNetworkFS bool `yaml:"allowNetworkFS"`
@@ -11,6 +13,13 @@ type Queue struct {
 	MaxBytes    int64 `yaml:"maxBytes"`
 	// MinFreeBytes is the free disk below which nothing is queued.
 	MinFreeBytes int64 `yaml:"minFreeBytes"`
+}
+
+// Events bounds what is remembered of events.
+type Events struct {
+	KeepFor  time.Duration `yaml:"keepFor"`
+	MaxCount int64         `yaml:"maxCount"`
+	MaxBytes int64         `yaml:"maxBytes"`
 }
 
 // Logs is the function logs on their way to a logstore.

@@ -3,12 +3,14 @@ package config
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"fcd/fc"
+	"fcd/triggers/directory"
 	"fcd/triggers/eventbridge"
 	"fcd/triggers/ways"
 	"fcd/triggers/ways/listing"
@@ -21,6 +23,14 @@ type Triggers struct {
 	Queues   []TriggerQueue   `yaml:"queues"`
 	Push     TriggerPush      `yaml:"push"`
 	Listings []TriggerListing `yaml:"listings"`
+	// Directories are the folders that x-directory triggers may name; none switches the kind off.
+	Directories []TriggerDirectory `yaml:"directories"`
+}
+
+// TriggerDirectory opens a folder of the host to triggers.
+type TriggerDirectory struct {
+	Name string `yaml:"name"`
+	Path string `yaml:"path"`
 }
 
 // EventSource is whose events a way brings: exactly one is set.
@@ -139,6 +149,12 @@ func (c *Config) validateTriggers(v *violations) {
 		v.check(l.Interval >= listing.MinInterval, key+".interval", l.Interval, "at least "+listing.MinInterval.String())
 		v.check(l.MaxKeys > 0 && l.MaxKeys <= listing.MaxKeys, key+".maxKeys", l.MaxKeys, fmt.Sprintf("1 to %d", listing.MaxKeys))
 	}
+	clear(names)
+	for i, d := range t.Directories {
+		key := fmt.Sprintf("triggers.directories[%d]", i)
+		v.wayName(key, d.Name, names)
+		v.check(filepath.IsAbs(d.Path), key+".path", d.Path, "an absolute path")
+	}
 	v.check(len(t.Listings) == 0 || c.OSS.Endpoint != "" || c.LocalCloud.OSS.Enabled, "triggers.listings", "set", "left out without an object storage")
 }
 
@@ -200,4 +216,13 @@ func (c *Config) ListingOptions() []listing.Options {
 			Growing: l.Growing, MaxKeys: l.MaxKeys})
 	}
 	return all
+}
+
+// DirectoryTriggerOptions are the folders of x-directory triggers.
+func (c *Config) DirectoryTriggerOptions(account string) directory.Options {
+	o := directory.Options{Region: c.Region, Account: account, Folders: map[string]string{}}
+	for _, d := range c.Triggers.Directories {
+		o.Folders[d.Name] = d.Path
+	}
+	return o
 }

@@ -61,8 +61,7 @@ func (c *Config) validateCloud(v *violations) {
 	v.check(strings.Contains(c.LocalCloud.SLS.Domain, "."), "localcloud.sls.domain", c.LocalCloud.SLS.Domain, "a domain name")
 	v.positive("localcloud.sls.queryTimeout", c.LocalCloud.SLS.QueryTimeout)
 	v.positive("localcloud.oss.uploadTTL", c.LocalCloud.OSS.UploadTTL)
-	v.oneOf("ram.mode", c.RAM.Mode, "enforce", "warn", "off")
-	v.oneOf("ram.checkAtCreate", c.RAM.CheckAtCreate, "strict", "syntax")
+	c.validateRAM(v)
 }
 
 func (c *Config) validateExecution(v *violations) {
@@ -140,6 +139,9 @@ func (c *Config) validateNetwork(v *violations) {
 }
 
 func (c *Config) validateState(v *violations) {
+	v.positive("events.keepFor", c.Events.KeepFor)
+	v.check(c.Events.MaxCount > 0, "events.maxCount", c.Events.MaxCount, "above 0")
+	v.check(c.Events.MaxBytes > 0, "events.maxBytes", c.Events.MaxBytes, "above 0")
 	v.check(c.Queue.MaxMessages > 0, "queue.maxMessages", c.Queue.MaxMessages, "above 0")
 	v.check(c.Queue.MaxBytes > 0, "queue.maxBytes", c.Queue.MaxBytes, "above 0")
 	v.check(c.Queue.MinFreeBytes >= 0, "queue.minFreeBytes", c.Queue.MinFreeBytes, "0 or above")

@@ -368,14 +368,14 @@ func TestTriggerLifecycle(t *testing.T) {
 	})
 	drained := func() bool { return h.metric("fcd_oss_outbox_events") == 0 }
 	eventually(t, "all events so far are taken over", drained)
-	before := h.metric("fcd_trigger_events_total")
+	before := h.metric("fcd_trigger_events_total", "state", "queued")
 	h.put(b, "in/3", "x")
 	h.must("DELETE", path, nil)
 	h.put(b, "moved/4", "x")
 	h.must("DELETE", "/services/svc/functions/f", nil)
 	h.must("DELETE", "/services/svc", nil)
 	eventually(t, "the last events are taken over", drained)
-	if now := h.metric("fcd_trigger_events_total"); now != before {
+	if now := h.metric("fcd_trigger_events_total", "state", "queued"); now != before {
 		t.Errorf("%v events more were queued", now-before)
 	}
 }

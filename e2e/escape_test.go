@@ -264,7 +264,7 @@ def handler(event, context):
 	if answers[1].errorType() != "UnhandledInvocationError" {
 		t.Errorf("the glutton: %s %s", answers[1].errorType(), answers[1].body)
 	}
-	eventually(t, "only the victim's instance is left", func() bool { return h.metric("fcd_native_instances") == 1 })
+	eventually(t, "only the victim's instance is left", func() bool { return h.metric("fcd_invoker_instances") == 1 })
 }
 
 // TestTheTreeDiesWithATimeout starts children in sessions of their own, which ignore signals, and looks for them from

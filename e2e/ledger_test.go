@@ -26,6 +26,8 @@ type ledger struct {
 	objects map[string]bool // keys of objects that a trigger wants
 	evil    map[string]bool // request ids of invocations that cannot come to a good end
 	round   int             // acknowledged in this round
+	// versions of a function's code and description: the last one sent, and the last one acknowledged.
+	sent, updated int
 }
 
 func newLedger(t *testing.T) *ledger {
@@ -71,6 +73,7 @@ def handler(event, context):
         raise Exception('flooded')
     time.sleep(3600)
 `, m{"timeout": 1})
+	p.python("load/versions", "version = 0\n")
 	p.must("PUT", "/services/load/functions/evil/async-invoke-config", m{"maxAsyncRetryAttempts": 0})
 	body := ossTrigger("t", "load-in", p.role("AliyunOSSEventNotificationRole"), "", "")
 	body["sourceArn"] = "acs:oss:" + region + ":" + p.e.AccountID + ":load-in"
@@ -138,12 +141,15 @@ func (l *ledger) load(p *process, round int, long until, disturb func()) {
 		return err == nil || asService(err, &refused)
 	})
 	wg.Go(func() { l.misbehave(ctx, p, round) })
+	wg.Go(func() { l.update(ctx, p) })
 	begin := time.Now()
-	eventually(l.t, "the load flows", func() bool {
+	if !soon(3*time.Minute, func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		return long(l.round, time.Since(begin))
-	})
+	}) {
+		l.t.Fatal("the load does not flow")
+	}
 	disturb()
 	cancel()
 	wg.Wait()
@@ -181,6 +187,59 @@ func (l *ledger) call(ctx context.Context, p *process, name string) bool {
 	return true
 }
 
+// update gives a function new code and a new description, again and again.
+func (l *ledger) update(ctx context.Context, p *process) {
+	for ctx.Err() == nil {
+		l.mu.Lock()
+		l.sent++
+		n := l.sent
+		l.mu.Unlock()
+		zip, err := zipFiles(map[string]string{"index.py": fmt.Sprintf("version = %d\n", n)})
+		if err != nil {
+			l.t.Error(err)
+			return
+		}
+		a, err := p.try(ctx, "PUT", "/services/load/functions/versions", m{"description": fmt.Sprint(n), "code": m{"zipFile": zip}})
+		if err != nil {
+			return
+		}
+		if a.status == http.StatusOK {
+			l.mu.Lock()
+			l.updated = n
+			l.mu.Unlock()
+		}
+		pause := time.NewTimer(50 * time.Millisecond)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+		}
+	}
+}
+
+// versions checks that the function has the last version that was acknowledged, or a later one, and code that fits it.
+func (l *ledger) versions(p *process) {
+	l.t.Helper()
+	f := p.must("GET", "/services/load/functions/versions", nil).object(l.t)
+	var n int
+	fmt.Sscan(f["description"].(string), &n)
+	if n < l.updated || n > l.sent {
+		l.t.Errorf("the function is at version %d, acknowledged was %d, sent %d", n, l.updated, l.sent)
+	}
+	var code struct{ URL string }
+	if err := json.Unmarshal([]byte(p.must("GET", "/services/load/functions/versions/code", nil).body), &code); err != nil {
+		l.t.Fatal(err)
+	}
+	res, err := p.http.Get(code.URL)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	want, err := zipFiles(map[string]string{"index.py": fmt.Sprintf("version = %d\n", n)})
+	if got := readAll(l.t, res); err != nil || n > 0 && got != string(want) {
+		l.t.Errorf("version %d has the code of another, %d bytes", n, len(got))
+	}
+}
+
 // misbehave sends one invocation of each kind that cannot end well.
 func (l *ledger) misbehave(ctx context.Context, p *process, round int) {
 	if round%4 != 0 { // they are slow
@@ -208,9 +267,10 @@ func (l *ledger) settle(dir, name string) *process {
 		l.call(l.t.Context(), p, n)
 	}
 	p.must("PUT", "/services/load/functions/tick/triggers/second", m{"triggerConfig": m{"enable": false}})
-	if !soon(3*time.Minute, func() bool { return p.gauge("fcd_sqlite_queue_messages") == 0 && p.gauge("fcd_oss_outbox_events") == 0 }) {
+	if !soon(5*time.Minute, func() bool { return p.gauge("fcd_sqlite_queue_messages") == 0 && p.gauge("fcd_oss_outbox_events") == 0 }) {
 		l.t.Errorf("%v invocations still wait", p.gauge("fcd_sqlite_queue_messages"))
 	}
+	l.versions(p)
 	c := l.count(p)
 	fmt.Println(report(name, c))
 	if c.lost > 0 {

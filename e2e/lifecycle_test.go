@@ -65,7 +65,7 @@ def handler(event, context):
 	running := make(chan answer)
 	go func() { running <- h.invoke("svc/sync", "") }()
 	eventually(t, "both calls run", func() bool {
-		return h.metric("fcd_native_instances") == 2 && h.metric("fcd_invoker_waiting_calls") == 0
+		return h.metric("fcd_invoker_instances") == 2 && h.metric("fcd_invoker_waiting_calls") == 0
 	})
 
 	stopped := make(chan error)

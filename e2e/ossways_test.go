@@ -96,7 +96,7 @@ func TestEventsThatCallersReport(t *testing.T) {
 		t.Errorf("%v events were refused for their way, want 1", n)
 	}
 	h.logged("in/see", "saw in/a", "saw in/b")
-	if n := h.metric("fcd_trigger_events_total", "type", "oss", "outcome", "queued"); n != 2 {
+	if n := h.metric("fcd_trigger_events_total", "type", "oss", "state", "queued"); n != 2 {
 		t.Errorf("%v events were queued, want 2", n)
 	}
 }

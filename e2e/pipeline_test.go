@@ -64,7 +64,7 @@ func TestObjectToLog(t *testing.T) {
 		t.Errorf("%d invocations for one matching object: %q", len(ids), h.lines("pipe/copy"))
 	}
 	checkEvent(t, event)
-	if n := h.metric("fcd_trigger_events_total", "type", "oss"); n != 1 {
+	if n := h.metric("fcd_trigger_events_total", "type", "oss", "state", "queued"); n != 1 {
 		t.Errorf("%v events were queued, want 1", n)
 	}
 }

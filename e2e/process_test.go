@@ -115,6 +115,17 @@ func (p *process) terminate() error {
 	return p.wait(20 * time.Second)
 }
 
+// ended tells whether it has, at this moment.
+func (p *process) ended() bool {
+	select {
+	case err := <-p.exit:
+		p.exit <- err
+		return true
+	default:
+		return false
+	}
+}
+
 func (p *process) wait(d time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()

@@ -320,7 +320,7 @@ func TestReuse(t *testing.T) {
 	if a := h.invoke("warm/f", "0"); a.errorType() != "UnhandledInvocationError" {
 		t.Errorf("after another handler was set: %s %s", a.errorType(), a.body)
 	}
-	eventually(t, "the old instances are gone", func() bool { return h.metric("fcd_native_instances") <= 1 })
+	eventually(t, "the old instances are gone", func() bool { return h.metric("fcd_invoker_instances") <= 1 })
 }
 
 // TestDurations: the timeout is the function's, and the answer to one comes at once.

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"bufio"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -31,6 +33,15 @@ func TestAsAnOrdinaryUser(t *testing.T) {
 	if got := p.returns("plain/node", "hello"); got != "hello" {
 		t.Errorf("node returned %q", got)
 	}
+	// Functions that nobody has called claim an interpreter that waits, without root too.
+	made := 0
+	eventually(t, "a first call claims", func() bool {
+		made++
+		name := fmt.Sprint("plain/new", made)
+		p.node(name, nodeEcho)
+		p.returns(name, "x")
+		return p.scraped("fcd_invoker_claim_seconds_count") > 0
+	})
 	p.python("plain/mark", objects+`
 def handler(event, context):
     key = json.loads(event)['events'][0]['oss']['object']['key']
@@ -59,6 +70,21 @@ def handler(event, context):
 	if err := again.terminate(); err != nil {
 		t.Errorf("stop: %v", err)
 	}
+}
+
+// scraped is the value of a metric without labels, as the process tells it.
+func (p *process) scraped(name string) (value float64) {
+	p.t.Helper()
+	res, err := p.http.Get(p.e.Admin + "/metrics")
+	must(p.t, err)
+	defer res.Body.Close()
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if n, _ := fmt.Sscanf(lines.Text(), name+" %g", &value); n == 1 {
+			return value
+		}
+	}
+	p.t.Fatalf("there is no metric %s", name)
+	return 0
 }
 
 // answers tells whether somebody listens at the URL.

@@ -91,7 +91,7 @@ func TestAFunctionThatIsDeletedWithQueuedCalls(t *testing.T) {
 	if dead := h.metric("fcd_async_attempts_total", "outcome", "dead"); dead == 0 {
 		t.Error("none of them is a dead letter")
 	}
-	eventually(t, "its instances are gone", func() bool { return h.metric("fcd_native_instances") == 0 })
+	eventually(t, "its instances are gone", func() bool { return h.metric("fcd_invoker_instances") == 0 })
 }
 
 // TestAwkwardFolders serves from data directories whose names are long, or hold what shells and parsers stumble over.
@@ -172,7 +172,7 @@ func TestManyFunctionsAtOnce(t *testing.T) {
 	if got["200 "] != functions*4 {
 		t.Errorf("outcomes %v", got)
 	}
-	if n := h.metric("fcd_native_instances"); n > 6 {
+	if n := h.metric("fcd_invoker_instances"); n > 6 {
 		t.Errorf("%v instances, the bound is 6", n)
 	}
 }

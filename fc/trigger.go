@@ -2,6 +2,7 @@ package fc
 
 import (
 	"encoding/json"
+	"regexp"
 	"time"
 )
 
@@ -65,6 +66,12 @@ func TriggerTypes() []string {
 		TriggerTablestore, TriggerEventBridge}
 }
 
+// ExtensionPrefix begins the types of triggers that are not the cloud's: clients that do not ask for them are not shown
+// such triggers in lists, since some fail on a type that they do not know.
+const ExtensionPrefix = "x-"
+
+var extensionType = regexp.MustCompile(`^` + ExtensionPrefix + `[a-z0-9][a-z0-9-]{0,31}$`)
+
 // Validate checks the fields that all kinds of triggers share; the kind itself checks SourceARN, InvocationRole and
 // Config. Errors are *Error with InvalidArgument and name the field and the value.
 func (t *Trigger) Validate() error {
@@ -74,8 +81,10 @@ func (t *Trigger) Validate() error {
 	if t.Type == "" {
 		return MissingField("TriggerType")
 	}
-	if err := validateOneOf("TriggerType", t.Type, TriggerTypes()); err != nil {
-		return err
+	if !extensionType.MatchString(t.Type) {
+		if err := validateOneOf("TriggerType", t.Type, TriggerTypes()); err != nil {
+			return err
+		}
 	}
 	return validateDescription(t.Description)
 }

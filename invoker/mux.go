@@ -137,5 +137,5 @@ func (s *mux) send(r run, deadline time.Time) error {
 	if err := s.in.SetWriteDeadline(deadline); err != nil {
 		return err
 	}
-	return s.writer.Write(greet(&s.hello, &s.sent, &r)...)
+	return s.writer.Write(greet(nil, &s.hello, &s.sent, &r)...)
 }

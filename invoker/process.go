@@ -32,6 +32,7 @@ type process struct {
 
 	in, out *os.File // fd 3, 4 inside; nil for a program that serves HTTP
 	logs    [2]int   // fd 1, 2 inside: descriptors that do not block and that the runtime does not watch
+	answers answers  // out, as frames reads it
 	frames  *frame.Reader
 	writer  *frame.Writer
 	limits  sandbox.Limits // to hold the program to once it is ready
@@ -114,7 +115,9 @@ func (p *process) openPipes(bootstrap bool) (theirs [4]*os.File, err error) {
 		return theirs, fmt.Errorf("pipes of an instance: %w", err)
 	}
 	if bootstrap {
-		p.frames, p.writer = frame.NewReader(p.out), frame.NewWriter(p.in)
+		p.answers.file = p.out
+		p.frames, p.writer = frame.NewReader(&p.answers), frame.NewWriter(p.in)
+		p.frames.MaxBody = int(p.v.opt.Limits.MaxResultBytes)
 	}
 	return theirs, nil
 }

@@ -25,21 +25,24 @@ type grant struct {
 func (fn *function) wait(ctx context.Context, w *waiter) (*instance, error) {
 	fn.v.waiting.Add(1)
 	defer fn.v.waiting.Add(-1)
-	patience := time.NewTimer(fn.v.opt.Patience)
-	defer patience.Stop()
-	limit := time.NewTimer(fn.v.opt.MaxWait)
-	defer limit.Stop()
+	patience, limit := fn.v.opt.Patience, fn.v.opt.MaxWait
+	impatient := patience >= limit // it is not to become eager any more
+	timer := time.NewTimer(min(patience, limit))
+	defer timer.Stop()
 	for {
 		select {
 		case g := <-w.ready:
 			return g.inst, g.err
-		case <-patience.C:
+		case <-timer.C:
+			if impatient {
+				return fn.giveUp(w, nil)
+			}
+			impatient = true
+			timer.Reset(limit - patience)
 			fn.mu.Lock()
 			w.eager = true
 			fn.grow()
 			fn.mu.Unlock()
-		case <-limit.C:
-			return fn.giveUp(w, nil)
 		case <-ctx.Done():
 			return fn.giveUp(w, ctx.Err())
 		}

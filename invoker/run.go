@@ -237,6 +237,8 @@ func (i *instance) judge(r run, s *section, a frame.Answer, err error, took time
 func (i *instance) judgeAnswer(a frame.Answer) outcome {
 	out := outcome{body: a.Body}
 	switch limit := i.v.opt.Limits.MaxResultBytes; {
+	case a.Dropped > 0:
+		out = unhandled(fmt.Sprintf(sizeText, limit), "", frame.ClassUnhandled, nil)
 	case a.Type == frame.TypeHandled:
 		out.errorType, out.class = fc.HandledInvocationError, a.Class
 	case a.Type == frame.TypeUnhandled:

@@ -39,7 +39,14 @@ type frames struct {
 	*process
 	hello *frame.Hello      // until it has been sent
 	sent  frame.Credentials // what the bootstrap knows
+
+	writeBy  time.Time        // the deadline of writes that is set; not before the request's, by writeSlack at most after it
+	messages [2]frame.Message // memory for greet
 }
+
+// writeSlack is how much later than at its deadline a request is given up that the instance does not read. Only one that
+// is broken or hostile does that; the deadline is set once in this time in place of for each request.
+const writeSlack = time.Second
 
 func (s *frames) ready() error { return nil } // startProcess has waited for it
 
@@ -55,10 +62,17 @@ var errProtocol = errors.New("protocol violation")
 
 // exchange sends the request, the HELLO before it if it is the first, and reads the answer.
 func (s *frames) exchange(r run, deadline time.Time) (frame.Answer, error) {
-	if err := errors.Join(s.in.SetWriteDeadline(deadline), s.out.SetReadDeadline(deadline)); err != nil {
+	if err := s.answers.expect(deadline); err != nil {
 		return frame.Answer{}, err
 	}
-	messages := greet(&s.hello, &s.sent, &r)
+	if s.writeBy.Before(deadline) {
+		s.writeBy = deadline.Add(writeSlack)
+		if err := s.in.SetWriteDeadline(s.writeBy); err != nil {
+			return frame.Answer{}, err
+		}
+	}
+	messages := greet(s.messages[:0], &s.hello, &s.sent, &r)
+	defer clear(s.messages[:]) // an idle instance holds no event
 	if len(r.body) < bigBody {
 		if err := s.writer.Write(messages...); err != nil {
 			return frame.Answer{}, err
@@ -68,6 +82,7 @@ func (s *frames) exchange(r run, deadline time.Time) (frame.Answer, error) {
 	written := make(chan error, 1)
 	go func() { written <- s.writer.Write(messages...) }()
 	a, err := s.answer(r.request.ID)
+	s.writeBy = time.Time{}
 	_ = s.in.SetWriteDeadline(time.Unix(1, 0)) // an answer means that the request has been read
 	if werr := <-written; werr != nil && err == nil {
 		return a, fmt.Errorf("%w: an answer before the end of the request: %w", errProtocol, werr)
@@ -77,18 +92,18 @@ func (s *frames) exchange(r run, deadline time.Time) (frame.Answer, error) {
 
 // greet makes the messages of a request: the HELLO before it if that has not been sent yet, the keys with it if the
 // bootstrap does not have them.
-func greet(hello **frame.Hello, sent *frame.Credentials, r *run) []frame.Message {
+func greet(room []frame.Message, hello **frame.Hello, sent *frame.Credentials, r *run) []frame.Message {
 	if r.keys != *sent {
 		*sent = r.keys
 		r.request.Credentials = &r.keys
 	}
 	request := frame.Message{Type: r.kind, Header: &r.request, Body: r.body}
 	if *hello == nil {
-		return []frame.Message{request}
+		return append(room, request)
 	}
 	first := frame.Message{Type: frame.TypeHello, Header: *hello}
 	(*hello).Credentials, *hello = r.keys, nil
-	return []frame.Message{first, request}
+	return append(room, first, request)
 }
 
 func (s *frames) answer(id string) (frame.Answer, error) {
@@ -97,7 +112,7 @@ func (s *frames) answer(id string) (frame.Answer, error) {
 		return frame.Answer{}, err
 	}
 	if f.Type == frame.TypeResult && plainHeader(f.Header, id) {
-		return frame.Answer{Type: f.Type, ID: id, Body: f.Body}, nil
+		return frame.Answer{Type: f.Type, ID: id, Body: f.Body, Dropped: f.Dropped}, nil
 	}
 	a, err := frame.ReadAnswer(f)
 	if err != nil {

@@ -63,8 +63,9 @@ const (
 	// failureWait doubles with each start that fails in a row, up to maxFailureWait.
 	failureWait    = time.Second
 	maxFailureWait = 5 * time.Minute
-	// stockBound is, in sizes of the largest shelf, how many generic processes of all kinds there are.
-	stockBound = 4
+	// stockBound is, in sizes of the largest shelf, how many generic processes of all kinds there are; leastBound is how
+	// many there may be in any case.
+	stockBound, leastBound = 4, 16
 )
 
 // newStock makes an empty stock. It refuses sizes for runtimes that are not in the table.
@@ -199,7 +200,7 @@ func (s *stock) lacking() (k kind, ok bool, next time.Time) {
 	now := s.v.opt.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.total() >= stockBound*s.v.opt.PoolMax || s.v.budget.scarce.Load() {
+	if s.closed || s.total() >= max(stockBound*s.v.opt.PoolMax, leastBound) || s.v.budget.scarce.Load() {
 		return kind{}, false, time.Time{}
 	}
 	var most *shelf

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -193,6 +194,10 @@ func (l *lane) ship(ctx context.Context, lines []line) error {
 
 // byTopic groups a window by topic, in the order of each topic's first line.
 func (l *lane) byTopic(lines []line) [][]line {
+	first := l.s.opts.Topic(lines[0].rec)
+	if !slices.ContainsFunc(lines, func(ln line) bool { return l.s.opts.Topic(ln.rec) != first }) {
+		return [][]line{lines} // a logstore of one service
+	}
 	var groups [][]line
 	index := map[string]int{}
 	for _, ln := range lines {
@@ -244,9 +249,10 @@ func (l *lane) backoff(c Class) time.Duration {
 	l.attempts++
 	l.mu.Unlock()
 	if c == Slow {
-		return 5*time.Second + rand.N(min(5*time.Second<<n, 55*time.Second))
+		slow := l.s.opts.SlowRetry
+		return slow + rand.N(min(slow<<n, 11*slow))
 	}
-	return rand.N(min(100*time.Millisecond<<n, 30*time.Second)) + time.Millisecond
+	return rand.N(min(l.s.opts.Retry<<n, 30*time.Second)) + time.Millisecond
 }
 
 func (l *lane) pause(ctx context.Context, d time.Duration) {

@@ -27,6 +27,8 @@ type Options struct {
 	MaxBatchBytes int64         // of messages and names as spooled; default 1 MiB
 	Linger        time.Duration // how long a batch that is not full waits for more; default 200 ms
 	Senders       int           // batches under way at a time; default 4
+	Retry         time.Duration // the longest first pause after a passing failure; default 100 ms, doubling to 30 s
+	SlowRetry     time.Duration // the shortest pause while somebody must act first; default 5 s, at most twelve times that
 
 	Log        *zap.Logger           // nil logs nothing
 	Registerer prometheus.Registerer // nil registers nothing
@@ -44,6 +46,12 @@ func (o *Options) defaults() {
 	}
 	if o.Linger <= 0 {
 		o.Linger = 200 * time.Millisecond
+	}
+	if o.Retry <= 0 {
+		o.Retry = 100 * time.Millisecond
+	}
+	if o.SlowRetry <= 0 {
+		o.SlowRetry = 5 * time.Second
 	}
 	if o.Senders <= 0 {
 		o.Senders = 4

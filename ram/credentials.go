@@ -18,8 +18,8 @@ type session struct{ role, name string }
 // Credentials are temporary keys for a role, as functions get them; session says for whom, like "service/function", and
 // stands in the Principal when they are used. They hold for at least Options.CredentialFresh; one set serves a role and
 // session until then. An empty roleARN gives the zero value, and so, with a warning, does a role that does not exist or
-// does not trust fc.aliyuncs.com.
-func (d *Directory) Credentials(_ context.Context, roleARN, sessionName string) (fc.Credentials, error) {
+// does not trust fc.aliyuncs.com, and a remote one that STS would not give.
+func (d *Directory) Credentials(ctx context.Context, roleARN, sessionName string) (fc.Credentials, error) {
 	if roleARN == "" {
 		return fc.Credentials{}, nil
 	}
@@ -37,8 +37,11 @@ func (d *Directory) Credentials(_ context.Context, roleARN, sessionName string) 
 		}
 	}
 	if r != nil {
-		if r.static != nil {
+		switch {
+		case r.static != nil:
 			return *r.static, nil
+		case r.remote != "":
+			return d.remote.credentials(ctx, d, g, r.remote), nil
 		}
 		name = r.name
 	}

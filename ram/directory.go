@@ -20,6 +20,7 @@ const assumeRole = "sts:AssumeRole"
 // Directory answers who a caller is and what it may do. It is safe for concurrent use.
 type Directory struct {
 	opts   Options // the account, keys and clock, which Replace does not change
+	remote remoteRoles
 	issuer *issuer
 	gen    atomic.Pointer[generation]
 }
@@ -48,8 +49,8 @@ func New(o Options) (*Directory, error) {
 	return d, nil
 }
 
-// Replace takes over the keys, users, roles, mode and checks of o. Account (if given) must be the Directory's; Master,
-// Clock, Log and the life of credentials stay as they are. On an error nothing changes. Temporary credentials stay good.
+// Replace takes over the keys, users, roles, STS, mode and checks of o. Account (if given) must be the Directory's; Master,
+// Clock, Log and the life of fcd's own credentials stay as they are. On an error nothing changes. Temporary credentials stay good.
 func (d *Directory) Replace(o Options) error {
 	if o.Account != "" && o.Account != d.opts.Account {
 		return fmt.Errorf("ram: account %s cannot become %s while the daemon runs", d.opts.Account, o.Account)
@@ -107,7 +108,7 @@ func (d *Directory) authenticateTemporary(g *generation, accessKeyID, token stri
 // holds the request's condition keys; acs:CurrentTime is added.
 func (d *Directory) Allowed(p Principal, action, resource string, env Env) error {
 	g := d.gen.Load()
-	if p.Kind == KindRoot && p.Account == d.opts.Account || g.mode == ModeOff {
+	if d.unrestricted(g, p) {
 		return nil
 	}
 	if evaluate(g.policies(p), newRequest(action, resource, env, d.opts.Clock)) {
@@ -124,6 +125,13 @@ func (d *Directory) Allowed(p Principal, action, resource string, env Env) error
 	return fc.Errorf(fc.AccessDenied, "the caller is not authorized to perform '%s' on resource '%s'%s", action, resource, suffix)
 }
 
+// Unrestricted tells whether the principal may do everything, so that Allowed need not be asked.
+func (d *Directory) Unrestricted(p Principal) bool { return d.unrestricted(d.gen.Load(), p) }
+
+func (d *Directory) unrestricted(g *generation, p Principal) bool {
+	return p.Kind == KindRoot && p.Account == d.opts.Account || g.mode == ModeOff
+}
+
 // Reasons of a Refusal.
 const (
 	ReasonRoleMissing = "role-missing" // no role of that name in this account
@@ -135,6 +143,8 @@ const (
 type Refusal struct {
 	Reason                             string // one of the Reason constants
 	RoleARN, Service, Action, Resource string
+	// Why is, of ReasonPolicy, which statement denies it, or that none allows it.
+	Why string
 }
 
 func (r *Refusal) Error() string {
@@ -144,7 +154,7 @@ func (r *Refusal) Error() string {
 	case ReasonTrust:
 		return fmt.Sprintf("role '%s' does not trust the service '%s'", r.RoleARN, r.Service)
 	}
-	return fmt.Sprintf("role '%s' does not allow '%s' on resource '%s'", r.RoleARN, r.Action, r.Resource)
+	return fmt.Sprintf("role '%s' does not allow '%s' on resource '%s': %s", r.RoleARN, r.Action, r.Resource, r.Why)
 }
 
 // Authorize tells whether the service may perform the action on the resource through the role: the role exists, trusts
@@ -172,13 +182,16 @@ func (d *Directory) refusal(g *generation, roleARN, service, action, resource st
 	switch {
 	case err != nil || account != d.opts.Account || role == nil:
 		r.Reason = ReasonRoleMissing
+		return r
 	case !role.trust.trusts(service, newRequest(assumeRole, "", nil, d.opts.Clock)):
 		r.Reason = ReasonTrust
-	case !evaluate(role.policies, newRequest(action, resource, Env{keyService: service}, d.opts.Clock)):
-		r.Reason = ReasonPolicy
-	default:
+		return r
+	}
+	verdict := decide(role.policies, newRequest(action, resource, Env{keyService: service}, d.opts.Clock))
+	if verdict.allowed {
 		return nil
 	}
+	r.Reason, r.Why = ReasonPolicy, verdict.why(role.policies)
 	return r
 }
 

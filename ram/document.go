@@ -12,7 +12,10 @@ import (
 const maxDocument = 64 << 10
 
 // document is a parsed policy or trust, ready to be evaluated.
-type document struct{ statements []statement }
+type document struct {
+	name       string // of the policy, for people
+	statements []statement
+}
 
 type statement struct {
 	deny       bool

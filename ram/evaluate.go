@@ -1,6 +1,7 @@
 package ram
 
 import (
+	"fmt"
 	"strings"
 	"time"
 )
@@ -34,26 +35,49 @@ func (r *request) value(key string) (string, bool) {
 	return "", false
 }
 
-// evaluate tells whether the documents allow the request: a Deny that matches beats every Allow, and without an Allow
-// that matches the answer is no.
-func evaluate(docs []document, r *request) bool {
-	allowed := false
+// evaluate tells whether the documents allow the request.
+func evaluate(docs []document, r *request) bool { return decide(docs, r).allowed }
+
+// decision is an answer and, for a no that a Deny made, whose statement it was: document and statement, from 0.
+type decision struct {
+	allowed             bool
+	denied              bool
+	document, statement int
+}
+
+// decide is the evaluation: a Deny that matches beats every Allow, and without an Allow that matches the answer is no.
+func decide(docs []document, r *request) (d decision) {
 	for i := range docs {
 		for j := range docs[i].statements {
 			s := &docs[i].statements[j]
-			if !s.deny && allowed || !s.actions.cover(r.action, true) || !s.resources.cover(r.resource, r.foldResource) {
+			if !s.deny && d.allowed || !s.actions.cover(r.action, true) || !s.resources.cover(r.resource, r.foldResource) {
 				continue
 			}
 			if !s.applies(r) {
 				continue
 			}
 			if s.deny {
-				return false
+				return decision{denied: true, document: i, statement: j}
 			}
-			allowed = true
+			d.allowed = true
 		}
 	}
-	return allowed
+	return d
+}
+
+// why says in words what a no comes from.
+func (d decision) why(docs []document) string {
+	if d.denied {
+		return fmt.Sprintf("statement %d of policy '%s' denies it", d.statement+1, docs[d.document].name)
+	}
+	if len(docs) == 0 {
+		return "it has no policies"
+	}
+	names := make([]string, len(docs))
+	for i := range docs {
+		names[i] = docs[i].name
+	}
+	return fmt.Sprintf("no statement of its policies allows it (%s)", strings.Join(names, ", "))
 }
 
 // applies tells whether the conditions hold. What is unknown or unclear narrows an Allow and widens a Deny.

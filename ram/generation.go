@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -20,6 +21,9 @@ type generation struct {
 	users map[string][]document
 	roles map[string]*role // by lower-cased name
 
+	sts        STS
+	remoteLife time.Duration
+
 	mu     sync.Mutex
 	issued map[session]fc.Credentials // guarded by mu
 	warned map[string]bool            // roles that were complained about; guarded by mu
@@ -30,6 +34,7 @@ type role struct {
 	trust    document
 	policies []document
 	static   *fc.Credentials
+	remote   string // ARN of the real role; "" if there is none
 }
 
 // loader turns Options into a generation.
@@ -41,9 +46,12 @@ type loader struct {
 
 func newGeneration(o Options) (*generation, error) {
 	l := loader{opts: o, system: SystemPolicies(), gen: &generation{
-		mode: o.Mode, check: o.CheckAtCreate, keys: map[string]Identity{}, users: map[string][]document{},
+		mode: o.Mode, check: o.CheckAtCreate, sts: o.STS, remoteLife: o.RemoteLife, keys: map[string]Identity{}, users: map[string][]document{},
 		roles: map[string]*role{}, issued: map[session]fc.Credentials{}, warned: map[string]bool{},
 	}}
+	if o.NoSystemPolicies {
+		l.system = nil
+	}
 	for _, k := range o.Keys {
 		if err := l.addKey(k, Principal{Kind: KindRoot, Account: o.Account}); err != nil {
 			return nil, err
@@ -103,13 +111,24 @@ func (l *loader) addRole(r Role) error {
 	if _, taken := l.gen.roles[key]; taken {
 		return errors.New("is given twice (names compare without case)")
 	}
+	if r.Remote != "" {
+		if r.Static != nil {
+			return errors.New("its credentials cannot be both static and those of a remote role")
+		}
+		if _, _, err := ParseRole(r.Remote); err != nil {
+			return fmt.Errorf("remote role: %w", err)
+		}
+		if l.opts.STS == nil {
+			return errors.New("its credentials are those of a remote role, and no STS is configured")
+		}
+	}
 	trust, warnings, err := parseTrust(r.Trust)
 	if err != nil {
 		return fmt.Errorf("trust: %w", err)
 	}
 	l.warn("trust of role "+r.Name, warnings)
 	docs, err := l.documents(r.Policies)
-	l.gen.roles[key] = &role{name: r.Name, trust: trust, policies: docs, static: r.Static}
+	l.gen.roles[key] = &role{name: r.Name, trust: trust, policies: docs, static: r.Static, remote: r.Remote}
 	return err
 }
 
@@ -128,6 +147,10 @@ func (l *loader) documents(ps []Policy) ([]document, error) {
 			return nil, fmt.Errorf("policy %q: %w", p.Name, err)
 		}
 		l.warn("policy "+p.Name, warnings)
+		doc.name = p.Name
+		if doc.name == "" {
+			doc.name = fmt.Sprint("#", i+1)
+		}
 		docs[i] = doc
 	}
 	return docs, nil

@@ -1,6 +1,7 @@
 package ram
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -54,6 +55,15 @@ type Role struct {
 	// Static, if set, is handed to functions in place of issued credentials. For development against a real cloud
 	// only: every function of a service with this role reads it.
 	Static *fc.Credentials
+	// Remote, if set, is the ARN of a real role: functions get its temporary credentials from Options.STS, for use
+	// against the real cloud. Trust and Policies still say who may have them and invoke what.
+	Remote string
+}
+
+// STS hands out temporary credentials of real roles; package ram/sts speaks to the cloud's.
+type STS interface {
+	// AssumeRole gives credentials that hold for about life. It returns soon after ctx has ended.
+	AssumeRole(ctx context.Context, roleARN, session string, life time.Duration) (fc.Credentials, error)
 }
 
 // Options make a Directory. The zero value is an account "123456" without keys, users or roles.
@@ -64,6 +74,10 @@ type Options struct {
 	Roles         []Role
 	Mode          Mode
 	CheckAtCreate RoleCheck
+	// NoSystemPolicies leaves the built-in policies out: every name is then one that is not there.
+	NoSystemPolicies bool
+	// RemoteLife is how long credentials of real roles are asked for. Default 1 h; what STS takes is 15 min to 12 h.
+	RemoteLife time.Duration
 	// Master seals temporary credentials: 32 bytes, see LoadMaster. Without it a random one is made, and credentials
 	// do not outlive the process.
 	Master []byte
@@ -72,6 +86,7 @@ type Options struct {
 	// CredentialFresh is how much life credentials have at least when they are handed out. Default a third of
 	// CredentialLife; more than half of it is refused.
 	CredentialFresh time.Duration
+	STS             STS              // where roles with a Remote get their credentials; nil: there are none
 	Clock           func() time.Time // default time.Now
 	Log             *zap.Logger      // default none
 }
@@ -91,6 +106,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.CredentialLife == 0 {
 		o.CredentialLife = time.Hour
+	}
+	if o.RemoteLife == 0 {
+		o.RemoteLife = time.Hour
 	}
 	if o.CredentialFresh == 0 {
 		o.CredentialFresh = o.CredentialLife / 3

@@ -193,3 +193,34 @@ func TestWhatIsNotKeptIsNotDeliveredAgain(t *testing.T) {
 		t.Errorf("payload %q, %v", b, err)
 	}
 }
+
+// once is a store that dies behind its first commit, as in a crash.
+type once struct {
+	triggers.Applier
+	commits int
+}
+
+func (o *once) Apply(ctx context.Context, b store.Batch) (store.Applied, error) {
+	if o.commits++; o.commits > 1 {
+		return store.Applied{}, store.ErrFatal
+	}
+	return o.Applier.Apply(ctx, b)
+}
+
+func TestADeniedEventIsADeadLetterAfterOneCommit(t *testing.T) {
+	dying := &once{}
+	h := newHouse(t, func(o *triggers.BridgeOptions) {
+		dying.Applier = o.Store
+		o.Store = dying
+	})
+	h.start()
+	h.furnish(ossTrigger("t1", "no-policy"))
+	if err := h.bridge.Dispatch(context.Background(), ossEvent("t1", 1)); !errors.Is(err, triggers.ErrDenied) {
+		t.Fatal(err)
+	}
+	inv, err := h.store.Find(context.Background(), h.fates("t1")[0].Last().RequestID)
+	depths, derr := h.store.Depths(context.Background())
+	if err != nil || derr != nil || inv.State != store.StateDead || len(depths) != 0 || dying.commits != 1 {
+		t.Errorf("after %d commits: %+v, %v, queue %v", dying.commits, inv, err, depths)
+	}
+}

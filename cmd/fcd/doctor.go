@@ -68,7 +68,8 @@ daemon. Nothing is changed. The exit code is 1 if functions cannot run here.`,
 func examine(ctx context.Context, c *config.Config) []finding {
 	all := examineSandbox(c)
 	all = append(all, examineRuntimes(c)...)
-	return append(all, examineDataDir(c), examineDaemon(ctx, c))
+	all = append(all, examineDataDir(c), examineDaemon(ctx, c))
+	return append(all, examineLeftovers(ctx, c)...)
 }
 
 func examineSandbox(c *config.Config) []finding {

@@ -62,6 +62,7 @@ An event is shown once for each trigger that was looked at for it. Its state is 
   succeeded      the function has returned
   failed         its tries are used up; see also: fcd deadletter
   expired        it was not delivered in time
+  stopped        a caller stopped its invocation
   dead-lettered  it can never be delivered and is kept as a dead letter
 
 Events are remembered for a day (events in the configuration).`,
@@ -70,17 +71,6 @@ Events are remembered for a day (events in the configuration).`,
 	}
 	cmd.AddCommand(newEventList(p), newEventShow(p), newEventReplay(p))
 	return cmd
-}
-
-// eventClient is a client for fcd's own operations.
-func eventClient(p *profile) (*client.Client, error) {
-	e, err := p.endpoint()
-	if err != nil {
-		return nil, err
-	}
-	c := client.New(e.API, e.AccessKeyID, e.AccessKeySecret)
-	c.Base = client.Extensions
-	return c, nil
 }
 
 func checkOutput(output string) error {
@@ -108,7 +98,7 @@ func newEventList(p *profile) *cobra.Command {
 			if limit < 1 {
 				return usagef("--limit is %d: it must be 1 or more", limit)
 			}
-			c, err := eventClient(p)
+			c, err := p.extensions()
 			if err != nil {
 				return err
 			}
@@ -126,7 +116,7 @@ func newEventList(p *profile) *cobra.Command {
 				return err
 			}
 			if output == "json" {
-				return encodeJSON(all, cmd.OutOrStdout())
+				return printJSON(all, cmd.OutOrStdout())
 			}
 			return printEvents(all, more, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -135,7 +125,7 @@ func newEventList(p *profile) *cobra.Command {
 	f.SortFlags = false
 	f.StringVarP(&function, "function", "f", "", "only those of `SERVICE/FUNCTION`")
 	f.StringVarP(&trigger, "trigger", "t", "", "only those of `SERVICE/FUNCTION/TRIGGER`")
-	f.StringVar(&state, "state", "", "only those that are unmatched, denied, queued, attempt, succeeded, failed, expired or dead-lettered")
+	f.StringVar(&state, "state", "", "only those that are unmatched, denied, queued, attempt, succeeded, failed, expired, stopped or dead-lettered")
 	f.DurationVar(&since, "since", 0, "only those received that long ago or later, like 10m; 0: all that are remembered")
 	f.IntVarP(&limit, "limit", "n", 50, "at most so many")
 	f.StringVarP(&output, "output", "o", "text", "text or json")
@@ -166,13 +156,6 @@ func listEvents(cmd *cobra.Command, c *client.Client, q url.Values, limit int) (
 	}
 }
 
-func encodeJSON(v any, out io.Writer) error {
-	enc := json.NewEncoder(out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
-}
-
 func printEvents(all []event, more bool, out, errOut io.Writer) error {
 	if len(all) == 0 {
 		_, err := fmt.Fprintln(errOut, "no events")
@@ -182,7 +165,7 @@ func printEvents(all []event, more bool, out, errOut io.Writer) error {
 	fmt.Fprintln(table, "RECEIVED\tEVENT\tABOUT\tTRIGGER\tSTATE\tWHY")
 	for _, e := range all {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", e.ReceivedTime.Local().Format(time.DateTime), e.EventID, cut(e.Subject, 60),
-			cmp.Or(e.Trigger, "-"), e.State, cut(e.why(), 120))
+			cmp.Or(e.Trigger, "-"), e.State, cut(e.why(), 240))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -234,7 +217,7 @@ func newEventShow(p *profile) *cobra.Command {
 			if err := checkOutput(output); err != nil {
 				return err
 			}
-			c, err := eventClient(p)
+			c, err := p.extensions()
 			if err != nil {
 				return err
 			}
@@ -247,7 +230,7 @@ func newEventShow(p *profile) *cobra.Command {
 				return err
 			}
 			if output == "json" {
-				return encodeJSON(shown.Events, cmd.OutOrStdout())
+				return printJSON(shown.Events, cmd.OutOrStdout())
 			}
 			return showEvent(shown.Events, cmd.OutOrStdout())
 		},
@@ -313,7 +296,7 @@ succeeded there. The exit code is 1 if nothing was queued.`,
 			if err := checkOutput(output); err != nil {
 				return err
 			}
-			c, err := eventClient(p)
+			c, err := p.extensions()
 			if err != nil {
 				return err
 			}
@@ -345,7 +328,7 @@ func printReplayed(done []fc.Replayed, output string, out io.Writer) error {
 		}
 	}
 	if output == "json" {
-		if err := encodeJSON(done, out); err != nil {
+		if err := printJSON(done, out); err != nil {
 			return err
 		}
 	} else {

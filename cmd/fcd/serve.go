@@ -28,6 +28,9 @@ func newServe(p *profile) *cobra.Command {
 The first signal stops it in stages: no new requests, running invocations end, logs are shipped. A second one
 stops at once; what was accepted is on disk and goes on at the next start.
 
+SIGHUP reads the configuration again and takes over who may do what: users, roles, policies and how they are checked. A
+file that is wrong changes nothing, and the log says what is wrong with it.
+
 When it is ready it says so on standard output and has written endpoint.json, with the account's key, into the data
 directory. Its log goes to standard error.`,
 		Args: cobra.NoArgs,
@@ -44,7 +47,8 @@ directory. Its log goes to standard error.`,
 					return err
 				}
 			}
-			return serve(cmd.Context(), c, ports == "any", cmd.OutOrStdout())
+			again := func() (*config.Config, error) { return loadConfig(file, p) }
+			return serve(cmd.Context(), c, again, ports == "any", cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", os.Getenv("FCD_CONFIG"), "configuration file (FCD_CONFIG); none: the defaults")
@@ -67,12 +71,16 @@ func loadConfig(file string, p *profile) (*config.Config, error) {
 	return c, nil
 }
 
-func serve(ctx context.Context, c *config.Config, anyPorts bool, out io.Writer) error {
+// serve runs the daemon. again reads the configuration anew, for SIGHUP.
+func serve(ctx context.Context, c *config.Config, again func() (*config.Config, error), anyPorts bool, out io.Writer) error {
 	log := newLog(c.Log)
 	defer log.Sync()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // from now on: one that comes during the start is not the end
+	defer signal.Stop(hangups)
 
 	d, err := daemon.Open(ctx, daemon.Options{Config: c, AnyPorts: anyPorts, Log: log})
 	if err != nil {
@@ -88,9 +96,28 @@ func serve(ctx context.Context, c *config.Config, anyPorts bool, out io.Writer) 
 		log.Warn("second signal: stopping at once")
 		d.Hurry()
 	}()
+	go reloads(ctx, d, hangups, again, log)
 	announce(out, d, c.DataDir)
 	sdnotify.SdNotify(false, sdnotify.SdNotifyReady)
 	return d.Run(ctx)
+}
+
+// reloads gives the daemon the configuration anew at each signal, until ctx ends.
+func reloads(ctx context.Context, d *daemon.Daemon, hangups <-chan os.Signal, again func() (*config.Config, error), log *zap.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+		}
+		c, err := again()
+		if err == nil {
+			err = d.Reload(c)
+		}
+		if err != nil {
+			log.Error("configuration not reloaded: what was in force stays in force", zap.Error(err))
+		}
+	}
 }
 
 // announce tells a person where everything is; its first word is what scripts wait for.

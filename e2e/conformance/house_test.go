@@ -62,7 +62,7 @@ type sharedHouse struct {
 // get starts the daemon at its first use.
 func (s *sharedHouse) get(t testing.TB) *house {
 	t.Helper()
-	s.once.Do(func() { s.house, s.err = openHouse() })
+	s.once.Do(func() { s.house, s.err = openHouse(nil) })
 	if s.err != nil {
 		t.Fatal(s.err)
 	}
@@ -76,9 +76,9 @@ func (s *sharedHouse) close() error {
 	return s.house.close()
 }
 
-// openHouse starts a daemon with two services. Its functions get all of the processor, whatever their memory: what they
+// openHouse starts a daemon with two services and a configuration that change, unless it is nil, has changed. Its functions get all of the processor, whatever their memory: what they
 // give is compared, not how fast.
-func openHouse() (*house, error) {
+func openHouse(change func(*config.Config)) (*house, error) {
 	dir, err := os.MkdirTemp("", "conformance-")
 	if err != nil {
 		return nil, err
@@ -87,9 +87,13 @@ func openHouse() (*house, error) {
 	c.DataDir, c.Region, c.Sandbox.CPU = dir, region, "off"
 	c.Account = config.Account{ID: account, AccessKeyID: "LTAIconformance", AccessKeySecret: "secret"}
 	c.Shutdown.Drain = 10 * time.Second
+	c.Pool.Max = 1                        // one interpreter of each kind waits, whatever the order of the tests: first calls claim or start
 	c.Invoker.QueueWait = 5 * time.Minute // for a start, on a machine that is busy
 	if c.RuntimesDir, err = installed(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if change != nil {
+		change(c)
 	}
 	h := &house{dir: dir, metrics: prometheus.NewRegistry(), status: map[string]runtimes.Status{}}
 	log := zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), zapcore.AddSync(os.Stderr), zapcore.ErrorLevel))
@@ -145,6 +149,7 @@ type function struct {
 	memory               int // MB
 	timeout, initTime    int // s
 	env                  map[string]string
+	freeze, stop         string // hooks
 }
 
 // deploy makes the function.
@@ -163,6 +168,8 @@ func (h *house) deploy(t testing.TB, f function) {
 func (h *house) tryDeploy(f function) error {
 	body := map[string]any{"functionName": f.name, "runtime": f.runtime, "handler": f.handler, "initializer": f.initializer,
 		"memorySize": or(f.memory, 256), "timeout": or(f.timeout, 60), "initializationTimeout": or(f.initTime, 60),
+		"instanceLifecycleConfig": map[string]any{"PreFreeze": map[string]any{"Handler": f.freeze, "Timeout": 60},
+			"PreStop": map[string]any{"Handler": f.stop, "Timeout": 60}},
 		"environmentVariables": f.env, "code": map[string]any{"zipFile": f.code.bytes}}
 	return h.do(http.MethodPost, "/services/"+f.service+"/functions", body)
 }

@@ -29,6 +29,7 @@ type logbook struct {
 	mu      sync.Mutex // guards what follows
 	shards  []*shard   // nil until the logstore is there
 	records map[string][]record
+	hooks   map[string]string // the last request of a hook, by function and hook: "hooks-python3 PreStop"
 }
 
 type shard struct {
@@ -48,7 +49,7 @@ func newLogbook(e daemon.Endpoint) *logbook {
 	if err != nil {
 		panic(err) // the daemon's own
 	}
-	l := &logbook{records: map[string][]record{}}
+	l := &logbook{records: map[string][]record{}, hooks: map[string]string{}}
 	// The client puts the project before the endpoint's name, which no resolver knows here.
 	l.transport = &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		var d net.Dialer
@@ -75,6 +76,26 @@ func (l *logbook) of(t testing.TB, id string, late int) []record {
 			}
 		}
 		return ended && n >= late
+	})
+}
+
+// ofHook waits until a function's hook has run and gives its lines.
+func (l *logbook) ofHook(t testing.TB, function, hook string) []record {
+	t.Helper()
+	var id string
+	if !soon(func() bool {
+		if _, err := l.read(""); err != nil {
+			t.Fatal(err)
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		id = l.hooks[function+" "+hook]
+		return id != ""
+	}) {
+		t.Fatalf("%s of %s did not run", hook, function)
+	}
+	return l.until(t, id, func(all []record) bool {
+		return slices.ContainsFunc(all, func(r record) bool { return strings.HasPrefix(r.text, "FC "+hook+" End RequestId: "+id) })
 	})
 }
 
@@ -163,7 +184,7 @@ func (l *logbook) pull(s *shard) error {
 
 func (l *logbook) add(log *sls.Log) {
 	r := record{at: int64(log.GetTime())*1e9 + int64(log.GetTimeNs())}
-	id := ""
+	id, function := "", ""
 	for _, c := range log.Contents {
 		switch c.GetKey() {
 		case "message":
@@ -172,7 +193,14 @@ func (l *logbook) add(log *sls.Log) {
 			r.late = c.GetValue() == "true"
 		case "requestId":
 			id = c.GetValue()
+		case "functionName":
+			function = c.GetValue()
 		}
 	}
 	l.records[id] = append(l.records[id], r)
+	for _, hook := range []string{"PreFreeze", "PreStop"} {
+		if strings.HasPrefix(r.text, "FC "+hook+" Start RequestId: ") {
+			l.hooks[function+" "+hook] = id
+		}
+	}
 }

@@ -15,7 +15,11 @@ import (
 
 // eachRuntime runs a test on every runtime that is ready, with a function made of the language's source.
 func eachRuntime(t *testing.T, name string, sources map[string]string, test func(*testing.T, *house, function)) {
-	h := shared.get(t)
+	onHouse(t, shared.get(t), name, sources, test)
+}
+
+// onHouse is eachRuntime with a daemon of one's own.
+func onHouse(t *testing.T, h *house, name string, sources map[string]string, test func(*testing.T, *house, function)) {
 	for _, l := range languages {
 		for _, runtime := range l.runtimes {
 			t.Run(runtime, func(t *testing.T) {

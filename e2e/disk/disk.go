@@ -69,20 +69,34 @@ const mountOptions = "loop,commit=600"
 func (d *Disk) mount() error { return run("mount", "-o", mountOptions, d.image, d.Dir) }
 
 // patience bounds the wait for the last process that holds a disk.
-const patience = 30 * time.Second
+const patience = time.Minute
 
+// unmount returns when nobody holds the disk any more: also in the mount namespaces of sandboxes that are ending. Before
+// that a new mount would show what the old one has in memory.
 func (d *Disk) unmount() error {
 	end := time.Now().Add(patience)
 	for {
 		err := unix.Unmount(d.Dir, 0)
-		if err == nil || errors.Is(err, unix.EINVAL) { // not mounted
+		if errors.Is(err, unix.EINVAL) { // not mounted
+			err = nil
+		}
+		if err == nil && !d.held() {
 			return nil
 		}
-		if !errors.Is(err, unix.EBUSY) || time.Now().After(end) {
+		if err != nil && !errors.Is(err, unix.EBUSY) {
 			return fmt.Errorf("unmount %s: %w", d.Dir, err)
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("unmount %s: somebody holds it", d.Dir)
 		}
 		time.Sleep(20 * time.Millisecond) // nobody tells when a killed process has let go
 	}
+}
+
+// held tells whether the image still is behind a loop device, which goes with its last mount.
+func (d *Disk) held() bool {
+	out, err := exec.Command("losetup", "-j", d.image).Output()
+	return err == nil && len(out) > 0
 }
 
 // Cut drops everything that was not flushed. Every later write and flush fails.

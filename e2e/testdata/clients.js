@@ -53,6 +53,18 @@ async function main() {
   const later = await fc.invokeFunction('node-svc', 'shout', JSON.stringify(event), { 'x-fc-invocation-type': 'Async' });
   assert.equal(later.data, '');
 
+  // As fun sends it: upper camel, an empty destination, a qualifier.
+  const destination = { destination: `acs:log:${region}:${ACCOUNT}:project/e2e-logs/logstore/ends` };
+  await fc.putFunctionAsyncConfig('node-svc', 'shout', 'LATEST', {
+    DestinationConfig: { OnSuccess: destination, OnFailure: { Destination: '' } }, MaxAsyncRetryAttempts: 1, maxAsyncEventAgeInSeconds: 60
+  });
+  const config = (await fc.getFunctionAsyncConfig('node-svc', 'shout', 'LATEST')).data;
+  assert.deepEqual(config.destinationConfig, { onSuccess: destination });
+  assert.equal(config.maxAsyncRetryAttempts, 1);
+  assert.equal((await fc.listFunctionAsyncConfigs('node-svc', 'shout')).data.configs.length, 1);
+  await fc.deleteFunctionAsyncConfig('node-svc', 'shout', 'LATEST');
+  await refused(fc.getFunctionAsyncConfig('node-svc', 'shout', 'LATEST'), 'AsyncConfigNotExists');
+
   const listed = await oss.listV2({ prefix: '', delimiter: '/' });
   assert.deepEqual(listed.prefixes, ['in/', 'out/']);
   await oss.multipartUpload('big', Buffer.alloc(300 * 1024, 'x'), { partSize: 100 * 1024 });

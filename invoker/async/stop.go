@@ -26,8 +26,12 @@ func (d *Dispatcher) Stop(ctx context.Context, requestID string) error {
 		if !inv.Ended.IsZero() || d.stopRunning(inv.ID) {
 			return nil
 		}
-		_, err = d.opt.Store.Apply(ctx, store.Batch{Done: []store.Outcome{{
-			ID: inv.ID, State: store.StateStopped, Cause: causeStopped, Attempts: inv.Attempt}}})
+		b := store.Batch{Done: []store.Outcome{{ID: inv.ID, State: store.StateStopped, Cause: causeStopped, Attempts: inv.Attempt}}}
+		if inv.EventID != "" {
+			b.Fates = []store.Fate{{Trigger: inv.Trigger, EventID: inv.EventID, State: store.FateStopped, Detail: causeStopped,
+				RequestID: inv.RequestID, At: d.opt.Now(), Payload: inv.Payload}}
+		}
+		_, err = d.opt.Store.Apply(ctx, b)
 		if !errors.Is(err, store.ErrFenced) {
 			return err
 		}
@@ -66,6 +70,6 @@ func (d *Dispatcher) stopRunning(id int64) bool {
 
 // stopped is the verdict on an attempt that was asked to stop and did not come to a good end before.
 func stoppedVerdict(a *attempt) verdict {
-	return verdict{label: labelStopped, fate: store.Fate{State: store.FateFailed, Reason: store.StateStopped, Detail: causeStopped, Attempt: a.Attempt + 1},
+	return verdict{label: labelStopped, fate: store.Fate{State: store.FateStopped, Detail: causeStopped, Attempt: a.Attempt + 1},
 		done: &store.Outcome{State: store.StateStopped, Cause: causeStopped, Attempts: a.Attempt + 1}}
 }

@@ -14,6 +14,9 @@ const (
 	maxValueBytes = 1 << 20  // one value
 )
 
+// usualPair is what a content takes in a group, in bytes: for how many room is made at first.
+const usualPair = 32
+
 const packIDTag = "__pack_id__"
 
 // pair is a key with its value. The bytes belong to the group they were read from.
@@ -62,6 +65,9 @@ func (g *logGroup) span() (earliest, latest uint32) {
 // decode reads a LogGroup message (proto2). Required fields must be there; unknown ones are passed over.
 func (g *logGroup) decode(b []byte) error {
 	*g = logGroup{tags: g.tags[:0], logs: g.logs[:0], contents: g.contents[:0]}
+	if g.contents == nil {
+		g.contents = make([]pair, 0, len(b)/usualPair)
+	}
 	return eachField(b, func(num protowire.Number, v []byte, _ uint64) error {
 		switch num {
 		case 1:
@@ -118,6 +124,9 @@ func decodePair(b []byte) (pair, error) {
 	if b == nil {
 		return p, invalidBody("a content or tag is not a message")
 	}
+	if p, ok := plainPair(b); ok {
+		return p, nil
+	}
 	err := eachField(b, func(num protowire.Number, v []byte, _ uint64) error {
 		switch {
 		case num > 2:
@@ -136,6 +145,19 @@ func decodePair(b []byte) (pair, error) {
 	return p, err
 }
 
+// plainPair reads a pair as nearly all clients write it: a key and a value of less than 128 bytes each, nothing else.
+func plainPair(b []byte) (p pair, ok bool) {
+	const keyTag, valueTag = 1<<3 | byte(protowire.BytesType), 2<<3 | byte(protowire.BytesType)
+	if len(b) < 4 || b[0] != keyTag || b[1] >= 0x80 || len(b) < 4+int(b[1]) {
+		return p, false
+	}
+	end := 2 + int(b[1])
+	if b[end] != valueTag || b[end+1] >= 0x80 || len(b) != end+2+int(b[end+1]) {
+		return p, false
+	}
+	return pair{key: b[2:end:end], value: b[end+2:]}, true
+}
+
 // eachField calls f for every field of a message: v is the bytes of a length-delimited field (never nil), n the number
 // of any other.
 func eachField(b []byte, f func(num protowire.Number, v []byte, n uint64) error) error {
@@ -145,15 +167,23 @@ func eachField(b []byte, f func(num protowire.Number, v []byte, n uint64) error)
 			return invalidBody("a field's tag is not readable")
 		}
 		b = b[size:]
+		if typ == protowire.BytesType {
+			v, n := protowire.ConsumeBytes(b)
+			if n < 0 {
+				return invalidBody("field %d is not readable", num)
+			}
+			if err := f(num, v, 0); err != nil {
+				return err
+			}
+			b = b[n:]
+			continue
+		}
 		size = protowire.ConsumeFieldValue(num, typ, b)
 		if size < 0 {
 			return invalidBody("field %d is not readable", num)
 		}
-		var v []byte
 		var n uint64
 		switch typ {
-		case protowire.BytesType:
-			v, _ = protowire.ConsumeBytes(b)
 		case protowire.VarintType:
 			n, _ = protowire.ConsumeVarint(b)
 		case protowire.Fixed32Type:
@@ -162,7 +192,7 @@ func eachField(b []byte, f func(num protowire.Number, v []byte, n uint64) error)
 			n = binary.LittleEndian.Uint64(b)
 		}
 		if typ != protowire.StartGroupType {
-			if err := f(num, v, n); err != nil {
+			if err := f(num, nil, n); err != nil {
 				return err
 			}
 		}

@@ -148,9 +148,11 @@ func (s *Sink) Send(ctx context.Context, b logsink.Batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	req := &sdk.PostLogStoreLogsRequest{LogGroup: s.group(b), CompressType: sdk.Compress_LZ4}
+	group := s.group(b)
 	done := make(chan error, 1)
-	s.sends.Go(func() { done <- s.client.PostLogStoreLogsV2(b.Project, b.Logstore, req) })
+	s.sends.Go(func() {
+		done <- s.client.PostRawLogWithCompressType(b.Project, b.Logstore, group, sdk.Compress_LZ4, nil)
+	})
 	select {
 	case err := <-done:
 		return classify(err)

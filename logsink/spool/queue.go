@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -46,7 +47,12 @@ type hint struct {
 }
 
 func openQueue(s *Spool, dir, project, logstore string) (*Queue, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.Mkdir(dir, 0o700); err == nil {
+		err = syncDir(filepath.Dir(dir))
+		if err != nil {
+			return nil, err
+		}
+	} else if !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	q := &Queue{Project: project, Logstore: logstore, spool: s, dir: dir, signal: make(chan struct{}, 1)}

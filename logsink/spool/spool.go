@@ -174,7 +174,12 @@ func (s *Spool) wakeAppends() {
 	}
 }
 
-// Sync returns when everything appended before the call is on the disk, or with ctx's error.
+// Failed is closed when a flush has failed. On Linux it cannot be tried again: every Sync fails from then on, and only a
+// new Open finds out what the disk holds.
+func (s *Spool) Failed() <-chan struct{} { return s.syncer.broken }
+
+// Sync returns when everything appended before the call is on the disk, or with ctx's error, or with that of the first
+// flush that failed, which is final.
 func (s *Spool) Sync(ctx context.Context) error {
 	for _, q := range s.Queues() {
 		q.settle()

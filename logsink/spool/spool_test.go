@@ -593,3 +593,36 @@ func BenchmarkAppend(b *testing.B) {
 		})
 	}
 }
+
+// TestAFlushThatFailedIsFinal: what it left out cannot be flushed any more, so nobody may be told that it was.
+func TestAFlushThatFailedIsFinal(t *testing.T) {
+	s, err := Open(Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	q, err := s.Queue("p", "l")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("the disk is gone")
+	s.syncer.mu.Lock()
+	s.syncer.flushFile = func(*os.File) error { return broken }
+	s.syncer.mu.Unlock()
+	if err := q.Append(false, []byte("line")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Sync(t.Context()); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	<-s.Failed()
+	s.syncer.mu.Lock()
+	s.syncer.flushFile = (*os.File).Sync
+	s.syncer.mu.Unlock()
+	if err := s.Sync(t.Context()); !errors.Is(err, broken) {
+		t.Errorf("afterwards: %v", err)
+	}
+}

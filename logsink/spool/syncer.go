@@ -10,16 +10,18 @@ import (
 // syncer flushes written files by group: the first write after a flush starts a timer, Sync cuts it short.
 // A file handed over with done set is closed after its flush.
 type syncer struct {
-	delay time.Duration
-	kick  chan struct{} // holds one wish for a flush now
-	dirty chan struct{} // holds one note that something was written
-	stop  chan struct{}
-	ended chan struct{}
+	delay     time.Duration
+	kick      chan struct{} // holds one wish for a flush now
+	dirty     chan struct{} // holds one note that something was written
+	stop      chan struct{}
+	ended     chan struct{}
+	flushFile func(*os.File) error // flushes one file
 
 	mu     sync.Mutex // guards the fields below
 	files  map[*os.File]bool
-	round  *round // the flush that the next write belongs to
-	failed error  // of the last flush
+	round  *round        // the flush that the next write belongs to
+	failed error         // the first of a flush; final: what it left out cannot be flushed any more
+	broken chan struct{} // closed with failed
 }
 
 // round is one group flush; err is set before done is closed.
@@ -30,13 +32,15 @@ type round struct {
 
 func newSyncer(delay time.Duration) *syncer {
 	s := &syncer{
-		delay: delay,
-		kick:  make(chan struct{}, 1),
-		dirty: make(chan struct{}, 1),
-		stop:  make(chan struct{}),
-		ended: make(chan struct{}),
-		files: map[*os.File]bool{},
-		round: &round{done: make(chan struct{})},
+		delay:     delay,
+		kick:      make(chan struct{}, 1),
+		dirty:     make(chan struct{}, 1),
+		stop:      make(chan struct{}),
+		ended:     make(chan struct{}),
+		flushFile: (*os.File).Sync,
+		broken:    make(chan struct{}),
+		files:     map[*os.File]bool{},
+		round:     &round{done: make(chan struct{})},
 	}
 	go s.run()
 	return s
@@ -92,11 +96,11 @@ func (s *syncer) linger() bool {
 // flush syncs all files written so far and releases those who wait for them.
 func (s *syncer) flush() {
 	s.mu.Lock()
-	files, r := s.files, s.round
+	files, r, flushFile := s.files, s.round, s.flushFile
 	s.files, s.round = map[*os.File]bool{}, &round{done: make(chan struct{})}
 	s.mu.Unlock()
 	for f, last := range files {
-		if err := f.Sync(); err != nil && r.err == nil {
+		if err := flushFile(f); err != nil && r.err == nil {
 			r.err = err
 		}
 		if last {
@@ -104,7 +108,11 @@ func (s *syncer) flush() {
 		}
 	}
 	s.mu.Lock()
-	s.failed = r.err
+	if s.failed == nil && r.err != nil {
+		s.failed = r.err
+		close(s.broken)
+	}
+	r.err = s.failed
 	s.mu.Unlock()
 	close(r.done)
 }

@@ -33,6 +33,7 @@ type Catalog struct {
 
 	watchers []func(key string)
 	progress *progress
+	decoded  map[string]*fc.Function // by key, of the page that reload applies
 }
 
 // New makes an empty catalog of the store's records.
@@ -78,19 +79,19 @@ func (c *Catalog) reload(ctx context.Context) (err error) {
 		}
 	}()
 	seen := map[string]bool{}
-	for read := store.Rev(0); read < target; {
-		page, err := c.feed.Next(ctx)
-		if err != nil {
-			return err
-		}
-		for _, r := range page {
+	if err := c.readAhead(ctx, target, func(p page) error {
+		c.decoded = p.functions
+		for _, r := range p.records {
 			if err := c.apply(r); err != nil {
 				return err
 			}
 			seen[r.Key] = true
 		}
-		read = page[len(page)-1].Rev
+		return nil
+	}); err != nil {
+		return err
 	}
+	c.decoded = nil
 	for _, key := range c.keys() {
 		if !seen[key] {
 			if err := c.apply(store.Record{Key: key, Rev: target}); err != nil {

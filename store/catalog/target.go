@@ -52,9 +52,12 @@ func (c *Catalog) applyFunction(r store.Record) error {
 	if r.Value == nil {
 		c.functions.remove(name)
 	} else {
-		v, err := DecodeFunction(r)
-		if err != nil {
-			return err
+		v, ahead := c.decoded[r.Key]
+		if !ahead {
+			var err error
+			if v, err = DecodeFunction(r); err != nil {
+				return err
+			}
 		}
 		c.functions.set(name, &function{value: v, rev: r.Rev})
 		c.code.use(v.CodeSHA256)

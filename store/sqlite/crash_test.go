@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -104,6 +105,8 @@ func producer(s *sqlite.Store, w int) error {
 			Puts:        []store.Put{{Key: fmt.Sprintf("p/%d/%d", w, n), Value: []byte("v"), If: store.IfAbsent}},
 			Enqueue:     []store.Msg{crashMsg(w, n, "")},
 			Checkpoints: []store.Checkpoint{{Key: cur, Value: []byte(strconv.Itoa(n))}},
+			Ended:       []store.Ended{{Msg: deadMsg(w, n), State: store.StateDead, Cause: "denied"}},
+			Fates:       []store.Fate{{EventID: fmt.Sprintf("%d/%d", w, n), State: store.FateDenied, Payload: []byte("event")}},
 		}); err != nil {
 			return err
 		}
@@ -114,6 +117,11 @@ func producer(s *sqlite.Store, w int) error {
 func crashMsg(w, i int, suffix string) store.Msg {
 	id := fmt.Sprintf("%d/%d", w, i)
 	return store.Msg{RequestID: id + suffix, Fn: "f", DedupKey: id, Payload: make([]byte, 1000)}
+}
+
+// deadMsg is an event that was denied and kept, in the commit that says so.
+func deadMsg(w, i int) store.Msg {
+	return store.Msg{RequestID: fmt.Sprintf("%d/%d/dead", w, i), Fn: "f", Payload: []byte("event")}
 }
 
 // run starts a child and reads what it acknowledges; after kill lines it is killed, unless kill is 0.
@@ -183,6 +191,37 @@ func verify(t *testing.T, dir string, acked map[string]bool) {
 		}
 		after = page[len(page)-1].Key
 	}
+	letters := map[string]bool{}
+	for after := ""; ; {
+		page, err := s.Outcomes(ctx, store.InvocationFilter{State: store.StateDead}, after, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, l := range page {
+			letters[strings.TrimSuffix(l.RequestID, "/dead")] = true
+		}
+		after = page[len(page)-1].RequestID
+	}
+	events := map[string]bool{}
+	for before := int64(0); ; {
+		page, err := s.Events(ctx, store.EventFilter{}, before, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, e := range page {
+			events[e.EventID] = true
+		}
+		before = page[len(page)-1].ID
+	}
+	if !maps.Equal(records, letters) || !maps.Equal(records, events) {
+		t.Errorf("half a batch: %d records, %d dead letters, %d events", len(records), len(letters), len(events))
+	}
 	for id := range acked {
 		if messages[id] != 1 || !records[id] {
 			t.Errorf("%s was acknowledged and has %d messages, a record: %v", id, messages[id], records[id])
@@ -230,7 +269,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 // TestADiskThatRefusesWritesIsFinal lets files grow only so far: the store must say that it failed, refuse everything
 // and have kept what it acknowledged.
 func TestADiskThatRefusesWritesIsFinal(t *testing.T) {
-	for _, limit := range []int{300_000, 1_000_000, 4_500_000} {
+	for _, limit := range []int{700_000, 1_500_000, 4_500_000} {
 		dir, acked := t.TempDir(), map[string]bool{}
 		if exit := run(t, dir, 0, acked, fmt.Sprintf("%s=%d", envLimit, limit)); exit != 3 {
 			t.Errorf("limit %d: the process ended with %d", limit, exit)

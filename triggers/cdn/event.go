@@ -3,6 +3,7 @@ package cdn
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -56,6 +57,8 @@ func open(account string, a fc.Arrival) ([]triggers.Happening[config], error) {
 			ID:       "cdn/" + triggers.HashKey(e.Name, e.TraceID, a.MessageID, compact.String()),
 			Unique:   e.TraceID != "" || a.MessageID != "",
 			Source:   sourceARN(owner),
+			Subject:  e.Name + " " + e.member("domain"),
+			Detail:   e.detail,
 			Mismatch: e.mismatch,
 			Payload:  func(*triggers.Rule[config]) []byte { return document(compact.Bytes()) },
 		}
@@ -68,12 +71,26 @@ func (e event) mismatch(r *triggers.Rule[config]) string {
 		return "event"
 	}
 	for member, values := range r.Config.Filter {
-		have, _ := e.Resource[member].(string)
+		have := e.member(member)
 		if !slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, have) }) {
 			return "filter"
 		}
 	}
 	return ""
+}
+
+// detail says in words why the trigger does not want the event.
+func (e event) detail(r *triggers.Rule[config], mismatch string) string {
+	if mismatch == "event" {
+		return fmt.Sprintf("the trigger's event is %s %s, not %s %s", r.Config.EventName, r.Config.EventVersion, e.Name, e.Version)
+	}
+	return fmt.Sprintf("the event's resource is of the domain '%s', which the trigger's filter leaves out", e.member("domain"))
+}
+
+// member is a member of the event's resource, "" if it has none of the name.
+func (e event) member(name string) string {
+	s, _ := e.Resource[name].(string)
+	return s
 }
 
 func document(event []byte) []byte {

@@ -59,6 +59,8 @@ func happening(bus string, events []happened, list bool) triggers.Happening[rule
 	}
 	return triggers.Happening[rule]{
 		ID: "eventbridge/" + triggers.HashKey(keys...), Unique: true, Source: bus,
+		Subject: events[0].Type + " " + events[0].Subject,
+		Detail:  func(*triggers.Rule[rule], string) string { return "the trigger's pattern does not choose the event" },
 		Mismatch: func(r *triggers.Rule[rule]) string {
 			if len(wanted(r)) == 0 {
 				return "pattern"

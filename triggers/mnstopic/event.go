@@ -3,6 +3,7 @@ package mnstopic
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -69,6 +70,10 @@ func (b box) open(a fc.Arrival) ([]triggers.Happening[config], error) {
 	}
 	return []triggers.Happening[config]{{
 		ID: "mns/" + n.TopicName + "/" + n.MessageID, Unique: n.MessageID != "", Source: source.String(),
+		Subject: "message " + n.MessageID + " of topic " + n.TopicName,
+		Detail: func(r *triggers.Rule[config], _ string) string {
+			return fmt.Sprintf("the message's tag is '%s', not '%s'", n.MessageTag, r.Config.FilterTag)
+		},
 		Mismatch: func(r *triggers.Rule[config]) string {
 			if tag := r.Config.FilterTag; tag != "" && tag != n.MessageTag {
 				return "tag"

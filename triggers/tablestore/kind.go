@@ -70,6 +70,7 @@ func open(a fc.Arrival) ([]triggers.Happening[config], error) {
 	}
 	return []triggers.Happening[config]{{
 		ID: "ots/" + triggers.HashKey(a.Source, a.MessageID, string(a.Body)), Unique: a.MessageID != "", Source: a.Source,
+		Subject:  "changes of " + a.Source[strings.LastIndexByte(a.Source, ':')+1:],
 		Mismatch: func(*triggers.Rule[config]) string { return "" },
 		Payload:  func(*triggers.Rule[config]) []byte { return a.Body },
 	}}, nil

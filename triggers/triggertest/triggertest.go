@@ -39,6 +39,8 @@ type Harness struct {
 	// source itself keeps it. It may sleep, but not call synctest.Wait: the suite does. Nothing else may happen within
 	// 20 s after it returns.
 	Happen func(ctx context.Context, s triggers.Source, n int) error
+	// Setup, if set, runs before each obligation, so that no happening of another one is seen.
+	Setup func(*testing.T)
 }
 
 // Region and Account are those of the environment that sources get.
@@ -261,6 +263,9 @@ func Run(t *testing.T, h Harness) {
 		{"many triggers come and go while events happen", concurrent},
 	} {
 		t.Run(o.name, func(t *testing.T) {
+			if h.Setup != nil {
+				h.Setup(t)
+			}
 			synctest.Test(t, func(t *testing.T) { o.run(start(t, h)) })
 		})
 	}

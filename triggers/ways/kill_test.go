@@ -40,7 +40,7 @@ const (
 	dirEnv   = "FCD_TEST_WAYS_DIR" // set in the process that is killed: its data directory
 	queueEnv = "FCD_TEST_WAYS_QUEUE"
 	keyEnv   = "FCD_TEST_WAYS_KEY" // modulus of the fake topic's key, hexadecimal
-	killsEnv = "FCD_KILLS"         // rounds of TestKillBetweenDispatchAndAcknowledgement; default 5
+	killsEnv = "FCD_KILLS"         // rounds of TestKillBetweenDispatchAndAcknowledgement; default 3
 
 	region, account = "cn-shanghai", "123456"
 	source          = "acs:oss:cn-shanghai:123456:photos"
@@ -165,7 +165,7 @@ func document(n int) string {
 // TestKillBetweenDispatchAndAcknowledgement ends the process with kill -9 when an event is on disk and its acknowledgement
 // on the way, over and over, while events come by a queue and by pushes. No event is lost and none is queued twice.
 func TestKillBetweenDispatchAndAcknowledgement(t *testing.T) {
-	kills := 5
+	kills := 3
 	if n, err := strconv.Atoi(os.Getenv(killsEnv)); err == nil {
 		kills = n
 	}

@@ -15,6 +15,7 @@ import (
 	"fcd/logsink/spool"
 	"fcd/triggers"
 	"fcd/triggers/cdn"
+	"fcd/triggers/directory"
 	"fcd/triggers/eventbridge"
 	triggerlogs "fcd/triggers/logs"
 	"fcd/triggers/mnstopic"
@@ -57,6 +58,7 @@ func (d *Daemon) openLogs(context.Context) error {
 		return err
 	}
 	d.onClose("log spool", sp.Close)
+	d.spoolFailed = sp.Failed()
 	o := d.cfg.ShipperOptions()
 	o.Spool, o.Sink = sp, sink
 	if d.cfg.SLS.Endpoint == "" && d.localSLS != nil && d.cfg.LocalCloud.SLS.AutoCreate {
@@ -122,6 +124,9 @@ func (d *Daemon) openTriggers(context.Context) error {
 		tablestore.Kind(region, account),
 		eventbridge.Kind(region, account),
 	)
+	if len(d.cfg.Triggers.Directories) > 0 {
+		list = append(list, directory.Kind(d.cfg.DirectoryTriggerOptions(account)))
+	}
 	if d.kinds, err = triggers.NewKinds(list...); err != nil {
 		return err
 	}

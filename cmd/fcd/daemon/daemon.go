@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -60,10 +61,12 @@ type Daemon struct {
 	ram      *ram.Directory
 	localSLS *localsls.Server
 	shipper  *logsink.Shipper
-	driver   sandbox.Driver
-	runtimes *runtimes.Table
-	invoker  *invoker.Invoker
-	async    *async.Dispatcher
+	// spoolFailed is closed when the disk has failed the log spool.
+	spoolFailed <-chan struct{}
+	driver      sandbox.Driver
+	runtimes    *runtimes.Table
+	invoker     *invoker.Invoker
+	async       *async.Dispatcher
 	// destinations are told of the ends of asynchronous invocations.
 	destinations destinations
 	kinds        *triggers.Kinds
@@ -124,6 +127,8 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 }
 
 func (d *Daemon) loadRecords(ctx context.Context) error {
+	// What is read lives on, so that collecting garbage meanwhile finds little; trim does it once.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	err := d.catalog.Load(ctx)
 	d.loaded.Store(true)
 	return err

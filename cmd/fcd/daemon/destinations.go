@@ -22,11 +22,18 @@ type destinations struct {
 	oss   *oss.Client // nil if there is no object storage
 	mns   *mnsClient
 	clock func() time.Time
+	// timeout bounds one delivery.
+	timeout time.Duration
 }
+
+// deliveryTimeout is long enough for a slow service and short enough that one that hangs does not hold places for long.
+const deliveryTimeout = 30 * time.Second
 
 // Deliver returns nil when the message is safe at the destination, or in the log spool. Whatever somebody can still mend
 // is a passing error: a missing bucket, a key without rights.
 func (d *destinations) Deliver(ctx context.Context, to fc.Destination, requestID string, body []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
 	switch {
 	case to.Logstore != "":
 		return d.logs.Deliver(ctx, fc.LogRecord{Time: d.clock(), Project: to.Project, Logstore: to.Logstore, RequestID: requestID, Message: string(body)})
@@ -73,7 +80,7 @@ func (d *Daemon) openDestinations() error {
 	if err != nil {
 		return err
 	}
-	d.destinations.logs, d.destinations.clock = d.shipper, time.Now
+	d.destinations.logs, d.destinations.clock, d.destinations.timeout = d.shipper, time.Now, deliveryTimeout
 	if objects != nil {
 		d.destinations.oss = objects.client
 	}

@@ -16,9 +16,6 @@ import (
 	"fcd/sign"
 )
 
-// mnsTimeout bounds one message, connection included.
-const mnsTimeout = 10 * time.Second
-
 // mnsClient sends messages to queues and topics of Message Service.
 type mnsClient struct {
 	endpoint string // scheme and host
@@ -34,7 +31,7 @@ func (d *Daemon) newMNS() *mnsClient {
 	if keys.AccessKeyID == "" {
 		keys = fc.Credentials{AccessKeyID: d.account.AccessKeyID, AccessKeySecret: d.account.AccessKeySecret}
 	}
-	return &mnsClient{endpoint: strings.TrimSuffix(endpoint, "/"), keys: keys, http: &http.Client{Timeout: mnsTimeout}, now: time.Now}
+	return &mnsClient{endpoint: strings.TrimSuffix(endpoint, "/"), keys: keys, http: &http.Client{}, now: time.Now}
 }
 
 // mnsMessage is the body of SendMessage and PublishMessage. Bodies are base64, as the SDKs send and expect them.

@@ -67,6 +67,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.start("async", d.async.Run)
 	d.start("triggers", d.manager.Run)
 	d.start("ways in", d.runWays)
+	d.start("heap", tendHeap)
 	for _, s := range d.servers() {
 		d.start(s.name+" listener", s.serve)
 	}
@@ -80,6 +81,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	case failure = <-d.failed:
 	case <-d.store.Failed():
 		failure = fmt.Errorf("store: %w", store.ErrFatal)
+	case <-d.spoolFailed:
+		failure = errors.New("log spool: the disk failed a flush")
 	}
 	if failure != nil {
 		d.log.Error("stopping: the daemon cannot go on", zap.Error(failure))
@@ -109,7 +112,7 @@ func (d *Daemon) stages() error {
 			d.log.Info("logs left in the spool for the next start", zap.Error(err))
 		}
 	})
-	d.stop("log shipping", "package sweep", "catalog")
+	d.stop("log shipping", "package sweep", "catalog", "heap")
 	for _, s := range d.servers() {
 		s.stop(cancelled())
 		d.stop(s.name + " listener")

@@ -19,6 +19,7 @@ const (
 const (
 	preludeSize = 9       // total, type, hdrLen
 	joinBelow   = 1 << 16 // bodies up to here travel in one write with their header
+	readAhead   = 8 << 10 // what a Reader holds for as long as it lives: small, as most wait; larger bodies are read in place
 	firstRead   = 1 << 20 // most that is set aside for a body on the word of its length field alone
 )
 
@@ -49,6 +50,8 @@ type Frame struct {
 	Type   Type
 	Header json.RawMessage // a JSON object, not yet checked
 	Body   []byte
+	// Dropped is the length of a body that Reader.MaxBody kept out of Body, 0 otherwise.
+	Dropped int
 }
 
 // Message is one frame to write. A nil Header is written as {}.
@@ -59,10 +62,16 @@ type Message struct {
 }
 
 // Reader reads frames. Not for concurrent use.
-type Reader struct{ r *bufio.Reader }
+type Reader struct {
+	// MaxBody is the longest body to keep, bytes; 0: any. A longer one is read to its end, so that the stream stays in
+	// step, and thrown away, so that it costs no memory.
+	MaxBody int
+
+	r *bufio.Reader
+}
 
 // NewReader makes a Reader. It reads ahead, so nothing else may read from r.
-func NewReader(r io.Reader) *Reader { return &Reader{r: bufio.NewReaderSize(r, joinBelow)} }
+func NewReader(r io.Reader) *Reader { return &Reader{r: bufio.NewReaderSize(r, readAhead)} }
 
 // Read waits for the next frame. A frame that breaks the bounds gives an error that wraps ErrTooLarge or ErrMalformed;
 // after any error the stream is out of step and must be closed.
@@ -80,11 +89,29 @@ func (r *Reader) Read() (Frame, error) {
 	case total < 5+hdrLen:
 		return Frame{}, fmt.Errorf("%w: %d bytes cannot hold a header of %d", ErrMalformed, total, hdrLen)
 	}
+	if body := int(total - 5 - hdrLen); r.MaxBody > 0 && body > r.MaxBody {
+		return r.drop(Type(p[4]), int(hdrLen), body)
+	}
 	rest, err := r.bytes(int(total) - 5)
 	if err != nil {
 		return Frame{}, err
 	}
 	return Frame{Type: Type(p[4]), Header: rest[:hdrLen:hdrLen], Body: rest[hdrLen:]}, nil
+}
+
+// drop reads a frame without keeping its body.
+func (r *Reader) drop(t Type, header, body int) (Frame, error) {
+	h, err := r.bytes(header)
+	if err != nil {
+		return Frame{}, err
+	}
+	if _, err := io.CopyN(io.Discard, r.r, int64(body)); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return Frame{}, err
+	}
+	return Frame{Type: t, Header: h, Dropped: body}, nil
 }
 
 // bytes reads n bytes. Memory is taken as the bytes come, so that a length field alone costs at most firstRead.
@@ -107,8 +134,8 @@ func (r *Reader) bytes(n int) ([]byte, error) {
 
 // Writer writes frames. Not for concurrent use.
 type Writer struct {
-	w   io.Writer
-	buf []byte
+	w          io.Writer
+	heads, buf []byte // memory for the next messages
 }
 
 // NewWriter makes a Writer. w must write all it is given or fail, as os.File does.
@@ -118,17 +145,20 @@ func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
 // peer once. Bodies beyond the pipe's buffer need a peer that reads: write and read in separate goroutines. Nothing is
 // written when a message breaks the bounds (an error that wraps ErrTooLarge) or its header does not encode.
 func (w *Writer) Write(msgs ...Message) error {
-	heads := make([][]byte, len(msgs))
-	for i, m := range msgs {
-		h, err := head(m)
-		if err != nil {
+	w.heads = w.heads[:0]
+	ends := make([]int, 0, 4) // of the heads
+	for _, m := range msgs {
+		var err error
+		if w.heads, err = appendHead(w.heads, m); err != nil {
 			return err
 		}
-		heads[i] = h
+		ends = append(ends, len(w.heads))
 	}
 	w.buf = w.buf[:0]
+	begin := 0
 	for i, m := range msgs {
-		w.buf = append(w.buf, heads[i]...)
+		w.buf = append(w.buf, w.heads[begin:ends[i]]...)
+		begin = ends[i]
 		if len(m.Body) <= joinBelow {
 			w.buf = append(w.buf, m.Body...)
 			continue
@@ -152,25 +182,38 @@ func (w *Writer) flush() error {
 	return err
 }
 
-// head is everything of a frame before its body.
-func head(m Message) ([]byte, error) {
-	h := []byte("{}")
-	if m.Header != nil {
-		var err error
-		if h, err = json.Marshal(m.Header); err != nil {
-			return nil, fmt.Errorf("header of frame type %d: %w", m.Type, err)
-		}
+// appendHead appends everything of a frame before its body.
+func appendHead(dst []byte, m Message) ([]byte, error) {
+	begin := len(dst)
+	dst = append(dst, make([]byte, preludeSize)...)
+	dst, err := appendHeader(dst, m.Header)
+	if err != nil {
+		return nil, fmt.Errorf("header of frame type %d: %w", m.Type, err)
 	}
-	if len(h) > MaxHeader {
-		return nil, fmt.Errorf("%w: header of %d bytes, at most %d", ErrTooLarge, len(h), MaxHeader)
+	header := len(dst) - begin - preludeSize
+	if header > MaxHeader {
+		return nil, fmt.Errorf("%w: header of %d bytes, at most %d", ErrTooLarge, header, MaxHeader)
 	}
-	total := 5 + len(h) + len(m.Body)
+	total := 5 + header + len(m.Body)
 	if total > MaxTotal {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, total, MaxTotal)
 	}
-	b := make([]byte, preludeSize, preludeSize+len(h))
-	binary.BigEndian.PutUint32(b, uint32(total))
-	b[4] = byte(m.Type)
-	binary.BigEndian.PutUint32(b[5:], uint32(len(h)))
-	return append(b, h...), nil
+	p := dst[begin:]
+	binary.BigEndian.PutUint32(p, uint32(total))
+	p[4] = byte(m.Type)
+	binary.BigEndian.PutUint32(p[5:], uint32(header))
+	return dst, nil
+}
+
+func appendHeader(dst []byte, header any) ([]byte, error) {
+	switch h := header.(type) {
+	case nil:
+		return append(dst, "{}"...), nil
+	case *Request:
+		if h.plain() {
+			return h.appendPlain(dst), nil
+		}
+	}
+	b, err := json.Marshal(header)
+	return append(dst, b...), err
 }

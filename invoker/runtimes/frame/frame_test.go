@@ -156,13 +156,13 @@ func TestAnswers(t *testing.T) {
 		want    Answer
 		wantErr bool
 	}{
-		{"a result", Frame{TypeResult, []byte(`{"id":"a"}`), []byte("x")}, Answer{Type: TypeResult, ID: "a", Body: []byte("x")}, false},
-		{"a handled error", Frame{TypeHandled, []byte(`{"id":"a"}`), nil}, Answer{Type: TypeHandled, ID: "a", Class: ClassHandled}, false},
-		{"an unhandled error with a class", Frame{TypeUnhandled, []byte(`{"id":"a","class":"ImportModuleError","exit":true}`), nil},
+		{"a result", Frame{Type: TypeResult, Header: []byte(`{"id":"a"}`), Body: []byte("x")}, Answer{Type: TypeResult, ID: "a", Body: []byte("x")}, false},
+		{"a handled error", Frame{Type: TypeHandled, Header: []byte(`{"id":"a"}`)}, Answer{Type: TypeHandled, ID: "a", Class: ClassHandled}, false},
+		{"an unhandled error with a class", Frame{Type: TypeUnhandled, Header: []byte(`{"id":"a","class":"ImportModuleError","exit":true}`)},
 			Answer{Type: TypeUnhandled, ID: "a", Class: ClassImport, Exit: true}, false},
-		{"an unhandled error without one", Frame{TypeUnhandled, []byte(`{"id":"a"}`), nil}, Answer{Type: TypeUnhandled, ID: "a", Class: ClassUnhandled}, false},
-		{"a request", Frame{TypeInvoke, []byte(`{"id":"a"}`), nil}, Answer{}, true},
-		{"a header that is no JSON", Frame{TypeResult, []byte(`{`), nil}, Answer{}, true},
+		{"an unhandled error without one", Frame{Type: TypeUnhandled, Header: []byte(`{"id":"a"}`)}, Answer{Type: TypeUnhandled, ID: "a", Class: ClassUnhandled}, false},
+		{"a request", Frame{Type: TypeInvoke, Header: []byte(`{"id":"a"}`)}, Answer{}, true},
+		{"a header that is no JSON", Frame{Type: TypeResult, Header: []byte(`{`)}, Answer{}, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -186,6 +186,35 @@ func TestReadyMustBeOfThisVersion(t *testing.T) {
 		if _, err := ReadReady(f); !errors.Is(err, ErrMalformed) {
 			t.Errorf("type %d %s: %v", f.Type, f.Header, err)
 		}
+	}
+}
+
+func TestABodyThatIsTooLongIsReadPast(t *testing.T) {
+	var stream bytes.Buffer
+	w := NewWriter(&stream)
+	for id, size := range map[string]int{"x": 1001, "y": 1000} {
+		stream.Reset()
+		if err := w.Write(Message{Type: TypeResult, Header: Answer{ID: id}, Body: make([]byte, size)}, Message{Type: TypeResult, Header: Answer{ID: "next"}}); err != nil {
+			t.Fatal(err)
+		}
+		r := NewReader(&stream)
+		r.MaxBody = 1000
+		f, err := r.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := ReadAnswer(f)
+		if err != nil || a.ID != id || len(a.Body)+a.Dropped != size || (a.Dropped > 0) != (size > 1000) {
+			t.Errorf("%q: %d bytes, %d dropped, %v", a.ID, len(a.Body), a.Dropped, err)
+		}
+		if f, err = r.Read(); err != nil || string(f.Header) != `{"id":"next"}` {
+			t.Errorf("then %s, %v", f.Header, err)
+		}
+	}
+	r := NewReader(bytes.NewReader(raw(5+2+2000, 17, 2, "{}"+strings.Repeat("x", 1500))))
+	r.MaxBody = 1000
+	if _, err := r.Read(); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("cut off: %v", err)
 	}
 }
 

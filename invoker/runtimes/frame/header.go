@@ -3,6 +3,8 @@ package frame
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 )
 
 // Version of the protocol, in Hello and Ready.
@@ -85,6 +87,21 @@ type Request struct {
 	HTTP        json.RawMessage `json:"http,omitempty"` // of an HTTP trigger
 }
 
+// plain tells whether a request has only fields that need no JSON encoder, as nearly all have.
+func (r *Request) plain() bool {
+	return r.Credentials == nil && r.Tracing == nil && r.HTTP == nil && ValidID(r.ID) && !strings.ContainsAny(r.ID, `"\<>&`)
+}
+
+// appendPlain appends the JSON of a plain request.
+func (r *Request) appendPlain(dst []byte) []byte {
+	dst = append(append(dst, `{"id":"`...), r.ID...)
+	dst = strconv.AppendInt(append(dst, `","deadlineMs":`...), r.DeadlineMS, 10)
+	if r.RetryCount != 0 {
+		dst = strconv.AppendInt(append(dst, `,"retryCount":`...), int64(r.RetryCount), 10)
+	}
+	return append(dst, '}')
+}
+
 // Tracing is the span that an invocation belongs to.
 type Tracing struct {
 	SpanContext    string            `json:"openTracingSpanContext"`
@@ -108,6 +125,7 @@ type Answer struct {
 	Status  int                 `json:"status,omitempty"`  // of an HTTP trigger
 	Headers map[string][]string `json:"headers,omitempty"` // of an HTTP trigger
 	Body    []byte              `json:"-"`                 // the result, or the error as JSON
+	Dropped int                 `json:"-"`                 // see Frame
 }
 
 // Error classes of Answer.Class, for metrics and logs.
@@ -148,7 +166,7 @@ func ReadAnswer(f Frame) (Answer, error) {
 	if err := json.Unmarshal(f.Header, &a); err != nil {
 		return Answer{}, fmt.Errorf("%w: answer: %w", ErrMalformed, err)
 	}
-	a.Type, a.Body = f.Type, f.Body
+	a.Type, a.Body, a.Dropped = f.Type, f.Body, f.Dropped
 	if a.Class == "" && a.Type != TypeResult {
 		a.Class = map[Type]string{TypeHandled: ClassHandled, TypeUnhandled: ClassUnhandled}[a.Type]
 	}

@@ -8,7 +8,6 @@ import (
 	"syscall"
 	"unsafe"
 
-	"github.com/landlock-lsm/go-landlock/landlock"
 	"golang.org/x/sys/unix"
 )
 
@@ -63,18 +62,11 @@ func launch() error {
 	if err := os.Chdir(p.Dir); err != nil {
 		return err
 	}
-	// It sets no_new_privs as well.
-	err := landlock.V6.BestEffort().RestrictPaths(
-		landlock.RODirs(p.ReadDirs...).IgnoreIfMissing(), landlock.ROFiles(p.ReadFiles...).IgnoreIfMissing(),
-		landlock.RWDirs(p.WriteDirs...).WithRefer().IgnoreIfMissing(), landlock.RWFiles(p.WriteFiles...).IgnoreIfMissing())
-	if err == nil {
-		err = landlock.V6.BestEffort().RestrictScoped()
-	}
-	if err != nil {
-		return fmt.Errorf("landlock: %w", err)
-	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("no_new_privs: %w", err)
+	}
+	if err := restrict(&p); err != nil {
+		return fmt.Errorf("landlock: %w", err)
 	}
 	if err := unix.CloseRange(socketFD, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return fmt.Errorf("close_range: %w", err)
@@ -106,12 +98,3 @@ func execute(p *plan) error {
 
 // execFailed begins what is said of a program that cannot be executed.
 const execFailed = "execute "
-
-// landlockVersion is the kernel's, 0 without.
-func landlockVersion() int {
-	v, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	if errno != 0 {
-		return 0
-	}
-	return int(v)
-}

@@ -268,6 +268,18 @@ answer(dict(Etc=sorted(os.listdir("/etc")), Missing={p: os.path.lexists(p) for p
 			func(spec *sandbox.Spec) { spec.CodeDir = code })
 		expect(t, got, map[string]string{"absolute": "ENOENT", "shadow": "ENOENT", "up": "ENOENT", "proc": "ENOENT"})
 	})
+	s.run(t, "files of one instance are not those of another, nor of its next", func(t *testing.T) {
+		for range 2 {
+			var got []string
+			s.ask(t, `
+seen = os.listdir("/tmp") + os.listdir("/dev/shm")
+open("/tmp/mine", "w").close(); open("/dev/shm/mine", "w").close()
+answer(seen)`, &got, nil)
+			if len(got) > 0 {
+				t.Errorf("found %q", got)
+			}
+		}
+	})
 	s.run(t, "a full /tmp says so", func(t *testing.T) {
 		var got map[string]string
 		s.ask(t, `

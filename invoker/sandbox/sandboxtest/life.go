@@ -306,6 +306,13 @@ func testLife(t *testing.T, s *suite) {
 			}
 		}
 	})
+	s.run(t, "an abort is told by its signal", func(t *testing.T) {
+		// As pid 1 of a namespace SIGABRT does not end a program, and the C library then traps.
+		_, exit := s.start(t, "os.abort()", nil).finish()
+		if exit.Code != -1 || (exit.Signal != syscall.SIGABRT && exit.Signal != syscall.SIGSEGV) || exit.OOM {
+			t.Errorf("exit %+v", exit)
+		}
+	})
 	s.run(t, "a program that is not there is an error that names it", func(t *testing.T) {
 		spec, token := s.spec(t, "")
 		spec.Path = "/usr/bin/no-such-interpreter"

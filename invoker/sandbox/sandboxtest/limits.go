@@ -58,6 +58,25 @@ func testMemory(t *testing.T, s *suite) {
 			}
 		})
 	}
+	s.run(t, "other ends are not taken for want of memory", func(t *testing.T) {
+		for script, want := range map[string]sandbox.Exit{
+			"pid = os.fork()\nif pid == 0: time.sleep(600)\nos.kill(pid, 9); os.waitpid(pid, 0); os._exit(137)": {Code: 137},
+			"x = bytearray(b'x') * (40 << 20); os._exit(134)":                                                   {Code: 134},
+		} {
+			if _, exit := s.start(t, script, nil).finish(); exit != want {
+				t.Errorf("exit %+v, want %+v", exit, want)
+			}
+		}
+		b := s.start(t, "x = bytearray(b'x') * (40 << 20); answer('ready'); time.sleep(600)", nil)
+		b.ready()
+		if err := b.Signal(syscall.SIGKILL); err != nil {
+			t.Error(err)
+		}
+		if exit := b.wait(); exit.OOM || exit.Signal != syscall.SIGKILL {
+			t.Errorf("exit %+v", exit)
+		}
+		b.end()
+	})
 	s.run(t, "the peak is measured and can be reset", func(t *testing.T) {
 		b := s.start(t, `
 x = bytearray(b"x") * (64 << 20)
@@ -117,6 +136,34 @@ answer("ok")`, nil)
 		b.finish()
 		if z := zombies(); len(z) > 0 {
 			t.Errorf("zombies: %v", z)
+		}
+	})
+}
+
+// testResources looks at what one process may have.
+func testResources(t *testing.T, s *suite) {
+	s.run(t, "files, sizes and core dumps are bounded", func(t *testing.T) {
+		var got struct {
+			Core, Size []int
+			Went       string
+			Opened     int
+		}
+		s.ask(t, `
+import resource
+opened, went = [], "ok"
+try:
+    while len(opened) < 5000: opened.append(os.open("/dev/null", os.O_RDONLY))
+except OSError as e: went = errno.errorcode[e.errno]
+n = len(opened)
+[os.close(f) for f in opened]
+try: resource.setrlimit(resource.RLIMIT_NOFILE, (5000, 5000))
+except (OSError, ValueError) as e: pass
+answer(dict(Core=resource.getrlimit(resource.RLIMIT_CORE), Size=resource.getrlimit(resource.RLIMIT_FSIZE), Went=went, Opened=n))`, &got, nil)
+		if got.Went != "EMFILE" || got.Opened > 1024 {
+			t.Errorf("%d files, then %s", got.Opened, got.Went)
+		}
+		if len(got.Core) != 2 || got.Core[1] != 0 || len(got.Size) != 2 || got.Size[1] <= 0 {
+			t.Errorf("core dumps %v, files %v bytes", got.Core, got.Size)
 		}
 	})
 }

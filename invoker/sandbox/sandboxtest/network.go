@@ -38,6 +38,7 @@ func RunNetwork(t *testing.T, world *Internet, d sandbox.Driver, leftovers func(
 		{"another instance is refused, and so is a caller from outside", n.neighbours},
 		{"a packet with another's source address goes nowhere", n.spoofed},
 		{"the daemon's services and the instance's own loopback stay", n.loopback},
+		{"a function cannot change its network", n.fixed},
 		{"an instance without internetAccess stays without", n.off},
 	} {
 		n.run(t, test.name, test.run)
@@ -215,6 +216,27 @@ answer(r)`, nat)
 	if out, exit := b.finish(); out != `{"127.100.0.1 80": "daemon", "own": "own"}` {
 		t.Errorf("exit %+v, output %s", exit, out)
 	}
+}
+
+func (n *network) fixed(t *testing.T) {
+	var got map[string]string
+	n.ask(t, `
+import fcntl, struct
+s = socket.socket()
+def ioctl(number, data): return lambda: fcntl.ioctl(s, number, data)
+down = struct.pack("16sH22x", b"eth0", 0)
+address = struct.pack("16sHH4s16x", b"eth0", socket.AF_INET, 0, socket.inet_aton("192.0.2.77"))
+def netlink(family, kind, body):
+    c = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family)
+    c.send(struct.pack("IHHII", 16 + len(body), kind, 0x605, 1, 0) + body) # request, ack, create, exclusive
+    error = struct.unpack("i", c.recv(4096)[16:20])[0]
+    if error: raise OSError(-error, "")
+answer({"down": attempt(ioctl(0x8914, down)), "address": attempt(ioctl(0x8916, address)), "promiscuous": attempt(ioctl(0x8914, struct.pack("16sH22x", b"eth0", 0x143))),
+  "link": attempt(netlink, 0, 16, struct.pack("BxHiII", 0, 0, 1, 0, 0xffffffff)), "table": attempt(netlink, 12, 0xa00, struct.pack("BBH", 1, 0, 0)),
+  "bind": attempt(lambda: s.setsockopt(socket.SOL_SOCKET, 25, b"lo")), "transparent": attempt(lambda: s.setsockopt(0, 19, 1)),
+  "forward": attempt(lambda: open("/proc/sys/net/ipv4/ip_forward", "w").write("1"))})`, &got, nat)
+	expect(t, got, map[string]string{"down": "EPERM", "address": "EPERM", "promiscuous": "EPERM", "link": "EPERM", "table": "EPERM",
+		"bind": "ok|EPERM", "transparent": "EPERM", "forward": "EROFS|EACCES"})
 }
 
 func (n *network) off(t *testing.T) {

@@ -6,15 +6,22 @@ import (
 	"github.com/aliyun/aliyun-oss-go-sdk/oss"
 )
 
-// pageSize is the most keys that one answer holds.
-const pageSize = 1000
+// maxPage is the most keys that one answer holds.
+const maxPage = 1000
 
 // SDK lists by the client of Object Storage, version 2 of the request.
-type SDK struct{ Bucket *oss.Bucket }
+type SDK struct {
+	Bucket *oss.Bucket
+	Page   int // keys of an answer; 0: the most there can be
+}
 
 // List asks for one page.
 func (s SDK) List(ctx context.Context, prefix, after, next string) (Page, error) {
-	options := []oss.Option{oss.WithContext(ctx), oss.MaxKeys(pageSize), oss.Prefix(prefix)}
+	size := s.Page
+	if size == 0 {
+		size = maxPage
+	}
+	options := []oss.Option{oss.WithContext(ctx), oss.MaxKeys(size), oss.Prefix(prefix)}
 	if after != "" {
 		options = append(options, oss.StartAfter(after))
 	}
