@@ -99,7 +99,17 @@ func (s *source) Run(ctx context.Context) error {
 				}
 				folders[w.folder] = now
 			}
-			s.look(ctx, w, folders[w.folder])
+			s.contained(ctx, w, folders[w.folder])
 		}
 	}
+}
+
+// contained looks for one trigger. A panic concerns this trigger alone: the next look tries again.
+func (s *source) contained(ctx context.Context, w *watch, now listing) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.env.Log.Error("looking for a trigger panicked", zap.String("trigger", w.trigger.Path()), zap.Any("panic", p))
+		}
+	}()
+	s.look(ctx, w, now)
 }
