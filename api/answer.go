@@ -34,8 +34,10 @@ type answer struct {
 	status      int
 	etag        string
 	header      []header
+	own         map[string][]string // headers that a function chose; its content type goes before contentType
 	contentType string
 	body        []byte
+	sent        bool // as a stream, already
 }
 
 // header is a response header; its name is in canonical form.
@@ -76,23 +78,36 @@ func encode(v any) ([]byte, error) {
 
 // write sends the answer and returns its status. A client that has gone away is no error.
 func (a *API) write(c *call, ans answer) int {
+	if ans.sent {
+		return ans.status
+	}
+	h := c.w.Header()
+	if ans.etag != "" {
+		h.Set("Etag", ans.etag)
+	}
+	if ans.contentType == "" || !allowsBody(ans.status) {
+		a.head(c, ans)
+		return ans.status
+	}
+	h.Set("Content-Length", strconv.Itoa(len(ans.body)))
+	a.head(c, ans)
+	_, _ = c.w.Write(ans.body)
+	return ans.status
+}
+
+// head sends the status and the headers.
+func (a *API) head(c *call, ans answer) {
 	h := c.w.Header()
 	values := make([]string, len(ans.header)) // of all, in one allocation
 	for i, f := range ans.header {
 		values[i] = f.value
 		h[f.name] = values[i : i+1 : i+1]
 	}
-	if ans.etag != "" {
-		h.Set("Etag", ans.etag)
-	}
-	if ans.contentType == "" {
+	setOwn(h, ans.own)
+	if ans.contentType != "" && allowsBody(ans.status) && len(h["Content-Type"]) == 0 {
+		h.Set("Content-Type", ans.contentType)
+	} else if len(h["Content-Type"]) == 0 {
 		h["Content-Type"] = nil // no sniffing
-		c.w.WriteHeader(ans.status)
-		return ans.status
 	}
-	h.Set("Content-Type", ans.contentType)
-	h.Set("Content-Length", strconv.Itoa(len(ans.body)))
 	c.w.WriteHeader(ans.status)
-	_, _ = c.w.Write(ans.body)
-	return ans.status
 }

@@ -110,7 +110,11 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		status = a.serveCode(c)
 		return
 	}
-	ans, err := a.guarded(c)
+	handle := (*API).operate
+	if strings.HasPrefix(r.URL.EscapedPath(), proxyPath) {
+		handle = (*API).proxy
+	}
+	ans, err := a.guarded(c, handle)
 	if err != nil {
 		a.drain(c)
 		ans = a.refusal(c, err)
@@ -119,7 +123,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // guarded runs the request and turns a panic into an error.
-func (a *API) guarded(c *call) (ans answer, err error) {
+func (a *API) guarded(c *call, handle func(*API, *call) (answer, error)) (ans answer, err error) {
 	defer func() {
 		switch p := recover(); {
 		case p == nil:
@@ -129,6 +133,11 @@ func (a *API) guarded(c *call) (ans answer, err error) {
 			err = fc.Internal(c.op.name, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 		}
 	}()
+	return handle(a, c)
+}
+
+// operate runs one of the operations.
+func (a *API) operate(c *call) (answer, error) {
 	if err := a.authenticate(c); err != nil {
 		return answer{}, err
 	}

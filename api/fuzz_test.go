@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -103,6 +104,33 @@ func FuzzPath(f *testing.F) {
 				if strings.ContainsAny(name, "/.\x00 ") {
 					t.Fatalf("%q gives the name %q", path, name)
 				}
+			}
+		}
+	})
+}
+
+func FuzzProxyPath(f *testing.F) {
+	for _, s := range []string{"s/f", "s.LATEST/f/a%20b?c=d", "s/f//..//%2e%2e/%2F", "s", "/", "s/%zz", "s.a.b/f/x?x-fc-a=1&b;c&%", "9/f"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, rest string) {
+		u, err := url.Parse("http://h" + proxyPath + rest)
+		if err != nil || !Streams(u.EscapedPath()) {
+			return
+		}
+		c := &call{Request: &http.Request{Method: "GET", URL: u, Header: http.Header{"X-Fc-A": {"1"}, "Te": {"x"}}}}
+		path, err := c.readProxyPath()
+		if err != nil {
+			refused(t, err)
+			return
+		}
+		r := c.httpRequest(path, false)
+		if !strings.HasPrefix(r.Path, "/") || strings.ContainsAny(c.params.service+c.params.function, "/. ") || len(r.Headers) != 1 {
+			t.Fatalf("%q gives %+v of %+v", rest, r, c.params)
+		}
+		for name := range r.Queries {
+			if strings.HasPrefix(strings.ToLower(name), "x-fc-") {
+				t.Fatalf("%q shows the query %q", rest, name)
 			}
 		}
 	})

@@ -120,6 +120,15 @@ func (a *API) invoke(c *call, event []byte, tail bool) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	ans := a.invocation(res)
+	if tail {
+		ans.header = append(ans.header, header{headerLogResult, base64.StdEncoding.EncodeToString(res.LogTail)})
+	}
+	return ans, nil
+}
+
+// invocation is the answer of an invocation that took place.
+func (a *API) invocation(res fc.Result) answer {
 	ans := answer{
 		status:      http.StatusOK,
 		contentType: typeBytes,
@@ -133,12 +142,9 @@ func (a *API) invoke(c *call, event []byte, tail bool) (answer, error) {
 			{headerExpose, exposed},
 		},
 	}
-	if tail {
-		ans.header = append(ans.header, header{headerLogResult, base64.StdEncoding.EncodeToString(res.LogTail)})
-	}
 	if res.ErrorType != "" {
 		ans.header = append(ans.header, header{headerErrorType, res.ErrorType})
 		ans.contentType = strings.TrimSuffix(typeJSON, "; charset=utf-8")
 	}
-	return ans, nil
+	return ans
 }

@@ -18,6 +18,7 @@ import (
 
 	"fcd/api"
 	"fcd/fc"
+	"fcd/ram"
 	"fcd/sign"
 	"fcd/store"
 )
@@ -192,3 +193,38 @@ func BenchmarkInvoke(b *testing.B) {
 		}
 	}
 }
+
+// noStore is a store that must not be asked.
+type noStore struct{ store.Store }
+
+// A synchronous call of a known function is answered from memory: signature, route, target, event and answer.
+func TestInvokeReadsNoStoreAndAllocatesLittle(t *testing.T) {
+	const maxAllocs = 45 // of these, what the answer's recorder and the echo take
+	s := start(t)
+	s.demo()
+	s.options.Store, s.options.Registerer, s.options.Policy = noStore{}, nil, openPolicy{}
+	h, err := api.New(s.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	event := bytes.Repeat([]byte("x"), 1<<10)
+	r := httptest.NewRequest(http.MethodPost, base+"/services/demo/functions/resize/invocations", bytes.NewReader(event))
+	r.Header.Set("Content-Type", "application/octet-stream")
+	sign.SignFC(r, rootKey, rootSecret, "", time.Now())
+	invoke := func() {
+		r.Body = io.NopCloser(bytes.NewReader(event))
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != http.StatusOK || w.Body.Len() != len(event) {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	}
+	if n := testing.AllocsPerRun(100, invoke); n > maxAllocs {
+		t.Errorf("%v allocations a call, at most %d", n, maxAllocs)
+	}
+}
+
+// openPolicy restricts nobody.
+type openPolicy struct{}
+
+func (openPolicy) Allowed(ram.Principal, string, string, ram.Env) error { return nil }
+func (openPolicy) Unrestricted(ram.Principal) bool                      { return true }

@@ -69,6 +69,8 @@ type Catalog interface {
 	// Target resolves a function; ServiceNotFound, FunctionNotFound, VersionNotFound or AliasNotFound.
 	Target(fc.FunctionRef) (*fc.Target, error)
 	TriggersBySource(arn string) []*fc.Trigger
+	// HTTPTrigger finds the trigger of a function that takes HTTP requests.
+	HTTPTrigger(service, function string) (*fc.Trigger, bool)
 	// Trigger finds a trigger by its id.
 	Trigger(id string) (*fc.Trigger, bool)
 	// Wait returns when the view holds everything up to rev.

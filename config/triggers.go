@@ -53,9 +53,11 @@ type TriggerQueue struct {
 
 // TriggerPush is the listener for pushes.
 type TriggerPush struct {
-	Listen    string           `yaml:"listen"`
-	PublicURL string           `yaml:"publicURL"`
-	Bindings  []TriggerBinding `yaml:"bindings"`
+	Listen    string `yaml:"listen"`
+	PublicURL string `yaml:"publicURL"`
+	// MNSCertificate is a PEM file in place of the built-in key of Message Service; "" for that.
+	MNSCertificate string           `yaml:"mnsCertificate"`
+	Bindings       []TriggerBinding `yaml:"bindings"`
 }
 
 // TriggerBinding is a sender of pushes.

@@ -230,7 +230,7 @@ def handler(event, context):
             if refused == 3:
                 print('forks are refused', flush=True)
             time.sleep(0.01)
-`, m{"timeout": 3})
+`, m{"timeout": 10})
 	h.python("hogs/glutton", "def handler(event, context):\n    hog = []\n    while True:\n        hog.append(b'x' * (4 << 20))\n", m{"timeout": 3})
 	h.python("hogs/victim", "def handler(event, context):\n    return event\n")
 	h.returns("hogs/victim", "warm")
@@ -258,7 +258,7 @@ def handler(event, context):
 	if longest > 2*time.Second || calls < 10 {
 		t.Errorf("%d calls beside the hogs, the longest took %v", calls, longest)
 	}
-	if answers[0].field("errorMessage") != "Task timed out after 3 seconds" || !strings.Contains(answers[0].tail(), "forks are refused") {
+	if answers[0].field("errorMessage") != "Task timed out after 10 seconds" || !strings.Contains(answers[0].tail(), "forks are refused") {
 		t.Errorf("the bomb: %s\n%s", answers[0].body, answers[0].tail())
 	}
 	if answers[1].errorType() != "UnhandledInvocationError" {

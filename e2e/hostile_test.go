@@ -217,7 +217,7 @@ func TestHostileFunctions(t *testing.T) {
 			t.Errorf("a forged line among the victim's: %v", r)
 		}
 	}
-	eventually(t, "only living instances are left", func() bool { return h.metric("fcd_native_instances") <= lanes+1 })
+	eventually(t, "only living instances are left", func() bool { return h.metric("fcd_invoker_instances") <= lanes+1 })
 }
 
 func oneOf(word, choice string) bool {

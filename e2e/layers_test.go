@@ -22,6 +22,7 @@ var floors = map[string]int{
 	"fcd/logsink/spool":               1,
 	"fcd/invoker/sandbox":             1,
 	"fcd/invoker/sandbox/nat":         1,
+	"fcd/invoker/sandbox/ready":       1,
 	"fcd/invoker/runtimes":            1,
 	"fcd/triggers":                    2,
 	"fcd/ram/sts":                     2,

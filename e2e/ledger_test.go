@@ -267,9 +267,7 @@ func (l *ledger) settle(dir, name string) *process {
 		l.call(l.t.Context(), p, n)
 	}
 	p.must("PUT", "/services/load/functions/tick/triggers/second", m{"triggerConfig": m{"enable": false}})
-	if !soon(5*time.Minute, func() bool { return p.gauge("fcd_sqlite_queue_messages") == 0 && p.gauge("fcd_oss_outbox_events") == 0 }) {
-		l.t.Errorf("%v invocations still wait", p.gauge("fcd_sqlite_queue_messages"))
-	}
+	l.drain(p)
 	l.versions(p)
 	c := l.count(p)
 	fmt.Println(report(name, c))
@@ -283,6 +281,21 @@ func (l *ledger) settle(dir, name string) *process {
 		l.t.Errorf("store check: %v\n%s", err, out)
 	}
 	return p
+}
+
+// drain waits until nothing is queued any more, for as long as it becomes less.
+func (l *ledger) drain(p *process) {
+	l.t.Helper()
+	waiting := func() float64 {
+		return max(p.gauge("fcd_sqlite_queue_messages"), 0) + max(p.gauge("fcd_oss_outbox_events"), 0)
+	}
+	for least := waiting(); least > 0; {
+		if !soon(3*time.Minute, func() bool { return waiting() < least }) {
+			l.t.Errorf("%v invocations and events still wait, and none of them ends", least)
+			return
+		}
+		least = min(least, waiting())
+	}
 }
 
 // gauge reads a metric of the daemon; -1 if it has none.

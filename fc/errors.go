@@ -36,6 +36,7 @@ const (
 	ConcurrentUpdateError Code = "ConcurrentUpdateError"
 	PreconditionFailed    Code = "PreconditionFailed"
 	ResourceExhausted     Code = "ResourceExhausted"
+	MethodNotAllowed      Code = "MethodNotAllowed" // of an HTTP trigger; not in the guide
 	InternalServerError   Code = "InternalServerError"
 	ResourceThrottled     Code = "ResourceThrottled"
 )
@@ -66,6 +67,7 @@ var statusOf = map[Code]int{
 	ConcurrentUpdateError: http.StatusConflict,
 	PreconditionFailed:    http.StatusPreconditionFailed,
 	ResourceExhausted:     http.StatusTooManyRequests,
+	MethodNotAllowed:      http.StatusMethodNotAllowed,
 	InternalServerError:   http.StatusInternalServerError,
 	ResourceThrottled:     http.StatusServiceUnavailable,
 }

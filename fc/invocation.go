@@ -47,6 +47,7 @@ type Call struct {
 	Tail      bool   // collect Result.LogTail
 	// RetryCount is 0 for the first attempt of an asynchronous invocation and for every synchronous one.
 	RetryCount int
+	HTTP       *HTTPRequest // of an HTTP trigger; nil for an event
 	// Stop, if not nil, ends the invocation at once when it is closed: its instance is killed, and the call returns as
 	// one that was cut.
 	Stop <-chan struct{}
@@ -71,7 +72,8 @@ type Result struct {
 	CodeChecksum string
 	VersionID    string
 	InstanceID   string
-	Cold         bool // the instance was started or claimed for this call
+	Cold         bool          // the instance was started or claimed for this call
+	HTTP         *HTTPResponse // of a call with Call.HTTP that succeeded
 }
 
 // Credentials are temporary keys handed to a function. The zero value means the service has no role.

@@ -23,7 +23,8 @@
 // and the instance is started afresh.
 //
 // The files: function.go the pools of a function and its limit, queue.go the calls that wait, pool.go the instances of a
-// generation, launch.go how they come to be, stock.go and restock.go the generic processes, process.go a started program,
+// generation, launch.go how they come to be, stock.go and restock.go the generic processes, door.go the
+// daemon's services inside instances, process.go a started program,
 // instance.go a program bound to a function, run.go one request on it, speaker.go, mux.go and web.go the ways to speak to it, fence.go, journal.go, mixed.go and pump.go the
 // log lines, tail.go the end of a log, janitor.go the retirement of idle instances.
 //

@@ -12,6 +12,7 @@ import (
 
 	"fcd/fc"
 	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/ready"
 )
 
 // Invoker runs functions. Make one with New; its methods may be called concurrently.
@@ -33,6 +34,8 @@ type Invoker struct {
 	closing  atomic.Bool
 	janitor  janitor
 	stock    *stock
+	poller   *ready.Poller
+	doors    []*door
 	quit     chan struct{} // closed by Close
 	work     sync.WaitGroup
 	pumping  sync.WaitGroup
@@ -72,12 +75,21 @@ func New(o Options) (*Invoker, error) {
 	if v.pump, err = newPump(); err != nil {
 		return nil, fmt.Errorf("invoker: %w", err)
 	}
+	if v.poller, err = ready.New(); err != nil {
+		v.pump.close()
+		return nil, fmt.Errorf("invoker: %w", err)
+	}
+	for _, s := range o.Services {
+		d := newDoor(s, v.poller)
+		v.doors = append(v.doors, d)
+		v.pumping.Go(func() { s.Serve(d) })
+	}
 	v.work.Go(v.sweep)
 	if reason := v.stock.off(); reason == "" {
 		for range restockers() {
 			v.work.Go(v.restock)
 		}
-	} else {
+	} else if o.PoolMax >= 0 {
 		o.Log.Warn("instances are never ready beforehand: each function's first call starts its own", zap.String("reason", reason))
 	}
 	v.pumping.Go(v.pump.run)
@@ -103,6 +115,9 @@ func (v *Invoker) Invoke(ctx context.Context, call fc.Call) (fc.Result, error) {
 func (v *Invoker) invoke(ctx context.Context, call fc.Call) (fc.Result, error) {
 	t, err := v.opt.Functions.Target(call.Ref)
 	if err != nil {
+		return fc.Result{}, err
+	}
+	if err := v.collect(&call, t); err != nil {
 		return fc.Result{}, err
 	}
 	if limit := v.opt.Limits.MaxSyncBodyBytes; int64(len(call.Payload)) > limit {
@@ -145,7 +160,11 @@ func (v *Invoker) Close(ctx context.Context) error {
 			<-idle
 		}
 		v.pump.close()
+		for _, d := range v.doors {
+			d.Close()
+		}
 		v.pumping.Wait()
+		v.poller.Close()
 		close(v.closed)
 	})
 	<-v.closed

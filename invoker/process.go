@@ -6,9 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,10 +44,10 @@ type process struct {
 	mu    sync.Mutex // guards ended
 	ended func()     // to be called when pid 1 has ended
 
-	cutOff    atomic.Bool // Close has run out of patience
-	killing   sync.Once
-	listeners []net.Listener
-	serving   sync.WaitGroup
+	cutOff  atomic.Bool // Close has run out of patience
+	killing sync.Once
+	doors   []io.Closer // what lets its connections in
+	serving sync.WaitGroup
 }
 
 // newID names an instance: [a-z0-9-], unique for ever.
@@ -77,12 +77,12 @@ func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec, bootstrap
 		return nil, fmt.Errorf("start of a %s sandbox: %w", spec.Runtime, err)
 	}
 	p.watch()
-	services := v.opt.Services
-	if !bootstrap {
+	if bootstrap {
+		p.serve()
+	} else {
 		p.api = newRuntimeAPI(v.opt.Limits.MaxResultBytes)
-		services = append(slices.Clone(services), Service{Address: runtimes.RuntimeAPI, Serve: p.api.serve})
+		p.serve(Service{Address: runtimes.RuntimeAPI, Serve: p.api.serve})
 	}
-	p.serve(services)
 	v.add(p)
 	if !bootstrap {
 		return p, nil
@@ -199,25 +199,48 @@ func (p *process) lastWords() string {
 	return ""
 }
 
-// serve opens services inside the sandbox, where the driver can.
-func (p *process) serve(services []Service) {
+// serve opens services inside the sandbox, where the driver can: the daemon's, and own, those of this process alone.
+func (p *process) serve(own ...Service) {
 	l, ok := p.sb.(sandbox.Listener)
 	if !ok {
 		return
 	}
-	for _, s := range services {
-		ln, err := l.Listen("tcp", s.Address)
-		if errors.Is(err, sandbox.ErrNotSupported) {
+	for _, d := range p.v.doors {
+		if ln := p.listen(l, d.service.Address); ln != nil {
+			p.admit(d, ln)
+		}
+	}
+	for _, s := range own {
+		if ln := p.listen(l, s.Address); ln != nil {
+			p.doors = append(p.doors, ln)
+			p.serving.Go(func() { s.Serve(ln) })
+		}
+	}
+}
+
+// listen is nil where the driver cannot or, which is logged, something is in the way.
+func (p *process) listen(l sandbox.Listener, address string) net.Listener {
+	ln, err := l.Listen("tcp", address)
+	if err != nil && !errors.Is(err, sandbox.ErrNotSupported) {
+		p.v.opt.Log.Warn("a service cannot be reached from an instance",
+			zap.String("instance", p.id), zap.String("address", address), zap.Error(err))
+	}
+	if err != nil {
+		return nil
+	}
+	return ln
+}
+
+// admit leads a listener to a door, or has it served by itself where it is not of the kind that can be waited for.
+func (p *process) admit(d *door, ln net.Listener) {
+	if many, ok := ln.(listener); ok {
+		if g, err := d.open(many); err == nil {
+			p.doors = append(p.doors, g)
 			return
 		}
-		if err != nil {
-			p.v.opt.Log.Warn("a service cannot be reached from an instance",
-				zap.String("instance", p.id), zap.String("address", s.Address), zap.Error(err))
-			continue
-		}
-		p.listeners = append(p.listeners, ln)
-		p.serving.Go(func() { s.Serve(ln) })
 	}
+	p.doors = append(p.doors, ln)
+	p.serving.Go(func() { d.service.Serve(ln) })
 }
 
 // watch sees to the end of pid 1 when it comes.
@@ -294,8 +317,8 @@ func (p *process) cut() {
 // kill ends the whole tree and returns when it is gone. The pipes stay open: they may hold the last lines.
 func (p *process) kill() {
 	p.killing.Do(func() {
-		for _, ln := range p.listeners {
-			ln.Close()
+		for _, d := range p.doors {
+			d.Close()
 		}
 		if err := p.sb.Kill(); err != nil {
 			p.v.opt.Log.Error("an instance was not cleaned up", zap.String("instance", p.id), zap.Error(err))

@@ -42,9 +42,19 @@ func (v *Invoker) restock() {
 
 // addGeneric starts a generic process and puts it on its shelf.
 func (v *Invoker) addGeneric(k kind) {
-	p, err := v.startProcess(context.Background(), v.genericSpec(k), true)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { // nobody waits at the end for a start that nobody needs
+		select {
+		case <-v.quit:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	p, err := v.startProcess(ctx, v.genericSpec(k), true)
 	kept := v.stock.started(k, p, err)
 	switch {
+	case err != nil && v.closing.Load():
 	case err != nil:
 		v.opt.Log.Warn("no generic instance could be started, calls start their own", zap.String("runtime", k.runtime.Name), zap.Error(err))
 	case !kept:

@@ -31,6 +31,7 @@ type run struct {
 	request        frame.Request
 	keys           frame.Credentials // of the service's role
 	body           []byte
+	http           *fc.HTTPRequest // nil: the body is an event
 	qualifier      string
 	timeoutSeconds int
 	tail           *tail // of the whole request, its initializer included; nil if nobody asked for it
@@ -43,6 +44,7 @@ type outcome struct {
 	errorType string // "" on success
 	class     string
 	took      time.Duration
+	http      *fc.HTTPResponse
 	tail      []byte
 	then      func() // how the instance is to end, at once; nil if it need not
 	retire    bool   // the instance takes no further request
@@ -89,7 +91,7 @@ func (i *instance) serve(ctx context.Context, call fc.Call, t *fc.Target) (fc.Re
 	return fc.Result{
 		RequestID: call.RequestID, Body: out.body, ErrorType: out.errorType, ErrorClass: out.class, LogTail: out.tail,
 		Duration: out.took, MaxMemoryMB: memory, CodeChecksum: t.Function.CodeChecksum, VersionID: t.VersionID,
-		InstanceID: i.id, Cold: cold,
+		InstanceID: i.id, Cold: cold, HTTP: out.http,
 	}, nil
 }
 
@@ -130,7 +132,8 @@ func (i *instance) runAll(call fc.Call, t *fc.Target, keys frame.Credentials, co
 	}
 	return i.run(run{
 		kind: frame.TypeInvoke, noun: "Invoke", body: call.Payload, qualifier: t.Ref.Qualifier, tail: lines, cold: cold, keys: keys,
-		request:        frame.Request{ID: call.RequestID, RetryCount: call.RetryCount},
+		http:           call.HTTP,
+		request:        frame.Request{ID: call.RequestID, RetryCount: call.RetryCount, HTTP: call.HTTP},
 		timeoutSeconds: f.TimeoutSeconds,
 	})
 }
@@ -217,7 +220,7 @@ func logged(body []byte) string {
 // judge turns an answer, or what came in its place, into an outcome.
 func (i *instance) judge(r run, s *section, a frame.Answer, err error, took time.Duration) (outcome, error) {
 	if err == nil {
-		return i.judgeAnswer(a), nil
+		return i.judgeAnswer(r, a), nil
 	}
 	var refusal *fc.Error
 	var told *verdict
@@ -234,8 +237,9 @@ func (i *instance) judge(r run, s *section, a frame.Answer, err error, took time
 	return i.judgeEnd(r, s, err, took)
 }
 
-func (i *instance) judgeAnswer(a frame.Answer) outcome {
-	out := outcome{body: a.Body}
+func (i *instance) judgeAnswer(r run, a frame.Answer) outcome {
+	http, err := httpResponse(r, a)
+	out := outcome{body: a.Body, http: http}
 	switch limit := i.v.opt.Limits.MaxResultBytes; {
 	case a.Dropped > 0:
 		out = unhandled(fmt.Sprintf(sizeText, limit), "", frame.ClassUnhandled, nil)
@@ -243,6 +247,8 @@ func (i *instance) judgeAnswer(a frame.Answer) outcome {
 		out.errorType, out.class = fc.HandledInvocationError, a.Class
 	case a.Type == frame.TypeUnhandled:
 		out.errorType, out.class = fc.UnhandledInvocationError, a.Class
+	case err != nil:
+		out = unhandled(err.Error(), "", frame.ClassUnhandled, nil)
 	case int64(len(a.Body)) > limit:
 		out = unhandled(fmt.Sprintf(sizeText, limit), "", frame.ClassUnhandled, nil)
 	}

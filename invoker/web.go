@@ -100,7 +100,10 @@ func (w *web) ready() error {
 func (w *web) exchange(r run, deadline time.Time) (frame.Answer, error) {
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
-	if w.api.polls() {
+	switch {
+	case w.api.polls() && r.http != nil:
+		return frame.Answer{}, &verdict{message: "a program that fetches its requests takes none of an HTTP trigger", errorType: "InvalidRequest"}
+	case w.api.polls():
 		return w.api.exchange(ctx, r, w.header(r), w.gone)
 	}
 	req, err := w.request(ctx, r)
@@ -112,6 +115,9 @@ func (w *web) exchange(r run, deadline time.Time) (frame.Answer, error) {
 		return frame.Answer{}, w.broken(ctx, err)
 	}
 	defer resp.Body.Close()
+	if r.http != nil {
+		return w.relay(ctx, r, resp)
+	}
 	limit := w.v.opt.Limits.MaxResultBytes
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
@@ -187,6 +193,9 @@ var webPaths = map[frame.Type]string{
 }
 
 func (w *web) request(ctx context.Context, r run) (*http.Request, error) {
+	if r.http != nil {
+		return w.forward(ctx, r)
+	}
 	path := webPaths[r.kind]
 	method := http.MethodPost
 	if r.kind == frame.TypePreStop || r.kind == frame.TypePreFreeze {

@@ -116,3 +116,27 @@ func FuzzMNSPush(f *testing.F) {
 		}
 	})
 }
+
+// weak is a certificate with a key of 512 bits, like Message Service's.
+const weak = `-----BEGIN CERTIFICATE-----
+MIIBdTCCAR+gAwIBAgIUUAdIZKUVAO8KtCNFdjnNl+LftEMwDQYJKoZIhvcNAQEL
+BQAwDzENMAsGA1UEAwwEd2VhazAeFw0yNjExMjkwMjU1MjZaFw0zNjExMjYwMjU1
+MjZaMA8xDTALBgNVBAMMBHdlYWswXDANBgkqhkiG9w0BAQEFAANLADBIAkEA4h8w
+z2uFd9/KduDPcPH8h8j5Yv+lF08lCZy3BSEWTxdQEGp7wF7Wh5+XOkF9XYLnq3tX
+bfJvYWX0p7/xXWPrOwIDAQABo1MwUTAdBgNVHQ4EFgQUvFoCGNON7nx8TXcTuoJN
+UOgDFc0wHwYDVR0jBBgwFoAUvFoCGNON7nx8TXcTuoJNUOgDFc0wDwYDVR0TAQH/
+BAUwAwEB/zANBgkqhkiG9w0BAQsFAANBAMZZWzAr2Em9JFK9xyOFBUBcyDZvyMqu
+KbluvUSiWcEn69MuD1j1UTr1ID9ACpWtrJYpn0o+V/r0ALwpR8ExmJM=
+-----END CERTIFICATE-----`
+
+func TestTheCertificateMayBeReplaced(t *testing.T) {
+	key, err := ParseMNSCertificate([]byte(weak))
+	if err != nil || key.N.BitLen() != 512 || key.E != 65537 {
+		t.Errorf("got %v, %v", key, err)
+	}
+	for _, bad := range []string{"", "x", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"} {
+		if _, err := ParseMNSCertificate([]byte(bad)); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}

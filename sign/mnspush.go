@@ -2,9 +2,12 @@ package sign
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/subtle"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"math/big"
 	"net/http"
@@ -27,6 +30,23 @@ func MNSKey() RSAKey {
 	n, _ := new(big.Int).SetString("B5F4B05568C1CB753404230F261251FD2BA75ACE1CB933E24A74CCD59C0F25CC"+
 		"5DAE4FCEC3D453025768BC21BCD0832CB5AE88B2BA3A1E5E9663A62FC1B2FF93", 16)
 	return RSAKey{N: n, E: 65537}
+}
+
+// ParseMNSCertificate reads the key of a certificate in PEM, for the day on which Message Service has a new one.
+func ParseMNSCertificate(text []byte) (RSAKey, error) {
+	block, _ := pem.Decode(text)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return RSAKey{}, errors.New("it is no certificate in PEM")
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return RSAKey{}, err
+	}
+	key, ok := cert.PublicKey.(*rsa.PublicKey)
+	if !ok {
+		return RSAKey{}, errors.New("its key is not one of RSA")
+	}
+	return RSAKey{N: key.N, E: key.E}, nil
 }
 
 // MNSPush is the signature of a message that Message Service pushes over HTTP (developer guide of MNS, "Endpoint

@@ -36,14 +36,14 @@ type Step struct {
 	State     string // one of the Fate constants
 	Reason    string // a word: which rule or check, or the type of an error
 	Detail    string // the same for people, with names and values
-	RequestID string // of the invocation, once there is one
+	RequestID string // of the invocation, once there is one: this step's or that of an earlier one
 	Attempt   int    // of attempts and outcomes: which one it was, from 1; 0 elsewhere
 	Status    int    // of attempts and outcomes: the HTTP status that a synchronous caller would have got; 0 if none
 	At        time.Time
 }
 
 // Fate is a step to be recorded. The first one of an EventID and a Trigger makes the Event, with the fields that
-// describe it; later ones may leave those out. A duplicate is recorded as a step and changes the state of nothing. If the
+// describe it; later ones may leave those out. One that is older than the latest takes its place among the steps. A duplicate is recorded as a step and changes the state of nothing. If the
 // message of a queued one's RequestID, in the same Batch, turns out to be a duplicate, then so does the Fate.
 type Fate struct {
 	EventID, Trigger string

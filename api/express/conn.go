@@ -81,7 +81,7 @@ func (c *conn) next() (n int, plain bool) {
 		if headLength == 0 {
 			if i := bytes.Index(have, []byte("\r\n\r\n")); i >= 0 {
 				headLength = i + 4
-				if !c.head.parse(have[:headLength]) {
+				if !c.head.parse(have[:headLength]) || c.s.Pass != nil && c.s.Pass(c.head.target) {
 					return len(have), false
 				}
 				n = headLength + c.head.length

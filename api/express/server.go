@@ -27,6 +27,10 @@ const (
 // Server serves connections, its own way as long as their requests are plain. Make one with New; its methods may be
 // called concurrently.
 type Server struct {
+	// Pass names the targets, as they stand in the request line, whose requests net/http is to have, plain or not: those
+	// whose handler flushes, hijacks or keeps the request. nil: none. Set it before Serve.
+	Pass func(target string) bool
+
 	http *http.Server
 	rest *handoff
 	date atomic.Pointer[dateLine]

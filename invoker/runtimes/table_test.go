@@ -123,14 +123,16 @@ func TestStatusOfEveryKindOfHost(t *testing.T) {
 }
 
 func TestAConfiguredCommandThatIsNoGoodIsNamed(t *testing.T) {
-	dir := hostWith(t, map[string]string{"old": "v4.0.0", "broken": "x'; exit 3; '"})
+	dir := hostWith(t, map[string]string{"old": "v4.0.0", "broken": "x'; exit 3; '", "hangs": "x'; exec sleep 60; '"})
 	tests := []struct{ name, command, want string }{
 		{"absent", "/usr/bin/absent", "runtime nodejs8: /usr/bin/absent is not an executable file"},
 		{"too old", dir + "/old", "runtime nodejs8: " + dir + "/old: version 4.0.0, wanted 8.0 or newer and below 9.0"},
 		{"broken", dir + "/broken", "runtime nodejs8: " + dir + `/broken: --version: exit status 3: "x\n"`},
+		{"one that hangs", dir + "/hangs", "runtime nodejs8: " + dir + "/hangs: no answer to --version within 5s"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel() // one waits
 			table := newTable(t, Options{HostDirs: []string{dir}, Settings: map[string]Settings{"nodejs8": {Command: []string{tt.command}}}})
 			r, _ := table.Get("nodejs8")
 			if got := r.Probe().Reason; got != tt.want {

@@ -10,12 +10,13 @@ import (
 	"fcd/store"
 )
 
-// triggers are found by key, id and source.
+// triggers are found by key, id and source, those of type http by function.
 type triggers struct {
 	mu       sync.RWMutex
 	byKey    map[string]*fc.Trigger
 	byID     map[string]*fc.Trigger
 	bySource map[string]map[string]*fc.Trigger // source ARN, key
+	http     map[functionName]*fc.Trigger      // a function has at most one
 
 	watchers []func(old, new *fc.Trigger) // set before the first apply
 }
@@ -23,6 +24,7 @@ type triggers struct {
 func newTriggers() *triggers {
 	return &triggers{
 		byKey: map[string]*fc.Trigger{}, byID: map[string]*fc.Trigger{}, bySource: map[string]map[string]*fc.Trigger{},
+		http: map[functionName]*fc.Trigger{},
 	}
 }
 
@@ -63,6 +65,9 @@ func (t *triggers) swap(key string, now *fc.Trigger) (old *fc.Trigger) {
 		if len(t.bySource[old.SourceARN]) == 0 {
 			delete(t.bySource, old.SourceARN)
 		}
+		if old.Type == fc.TriggerHTTP {
+			delete(t.http, functionName{old.ServiceName, old.FunctionName})
+		}
 	}
 	if now != nil {
 		t.byKey[key] = now
@@ -71,6 +76,9 @@ func (t *triggers) swap(key string, now *fc.Trigger) (old *fc.Trigger) {
 			t.bySource[now.SourceARN] = map[string]*fc.Trigger{}
 		}
 		t.bySource[now.SourceARN][key] = now
+		if now.Type == fc.TriggerHTTP {
+			t.http[functionName{now.ServiceName, now.FunctionName}] = now
+		}
 	}
 	return old
 }
@@ -92,6 +100,14 @@ func (c *Catalog) Trigger(id string) (*fc.Trigger, bool) {
 	c.triggers.mu.RLock()
 	defer c.triggers.mu.RUnlock()
 	t, ok := c.triggers.byID[id]
+	return t, ok
+}
+
+// HTTPTrigger finds the trigger of a function that takes HTTP requests.
+func (c *Catalog) HTTPTrigger(service, function string) (*fc.Trigger, bool) {
+	c.triggers.mu.RLock()
+	defer c.triggers.mu.RUnlock()
+	t, ok := c.triggers.http[functionName{service, function}]
 	return t, ok
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,8 +17,7 @@ import (
 // maxDetail bounds what a step says, bytes: of a thousand steps the newest sixteen thousand bytes are kept.
 const maxDetail = 1024
 
-// step is how a store.Step lies in the database. The request id stands in the step that made the invocation and holds
-// for those behind it.
+// step is how a store.Step lies in the database. One without a request id is about the invocation of the one before.
 type step struct {
 	At      int64  `json:"t"`
 	State   string `json:"s"`
@@ -35,9 +35,8 @@ func encodeStep(f *store.Fate) string {
 	b = appendText(b, `,"s":`, f.State)
 	b = appendText(b, `,"r":`, f.Reason)
 	b = appendText(b, `,"d":`, f.Detail[:min(len(f.Detail), maxDetail)])
-	if f.Attempt == 0 {
-		b = appendText(b, `,"q":`, f.RequestID)
-	} else {
+	b = appendText(b, `,"q":`, f.RequestID)
+	if f.Attempt != 0 {
 		b = strconv.AppendInt(append(b, `,"n":`...), int64(f.Attempt), 10)
 	}
 	if f.Status != 0 {
@@ -74,6 +73,7 @@ func decodeSteps(text string) (all []store.Step, err error) {
 		all = append(all, store.Step{State: s.State, Reason: s.Reason, Detail: s.Detail, RequestID: request,
 			Attempt: s.Attempt, Status: s.Status, At: fromMicros(s.At)})
 	}
+	slices.SortStableFunc(all, func(a, b store.Step) int { return a.At.Compare(b.At) }) // some are written late
 	return all, nil
 }
 

@@ -44,7 +44,7 @@ DROP TABLE fate;
 ALTER TABLE q ADD COLUMN ev TEXT NOT NULL DEFAULT '';
 ALTER TABLE inv ADD COLUMN ev TEXT NOT NULL DEFAULT '';
 CREATE TABLE event (id INTEGER PRIMARY KEY, ev TEXT NOT NULL, trg TEXT NOT NULL, type TEXT NOT NULL, fn TEXT NOT NULL,
-	name TEXT NOT NULL, src TEXT NOT NULL, subject TEXT NOT NULL, seen INTEGER NOT NULL, state TEXT NOT NULL,
+	name TEXT NOT NULL, src TEXT NOT NULL, subject TEXT NOT NULL, seen INTEGER NOT NULL, at INTEGER NOT NULL, state TEXT NOT NULL,
 	body INTEGER NOT NULL, steps TEXT NOT NULL);
 CREATE UNIQUE INDEX event_key ON event(ev, trg);
 CREATE INDEX event_fn ON event(fn) WHERE fn <> '';
@@ -130,11 +130,11 @@ const (
 	sqlBodyPut = `INSERT INTO body(at, total, payload)
 		VALUES (?1, ifnull((SELECT total FROM body ORDER BY id DESC LIMIT 1), 0) + length(?2), ?2)`
 	sqlBodyGet = `SELECT body.payload FROM event JOIN body ON body.id = event.body WHERE event.id = ?`
-	// Of too many steps the oldest makes room.
-	sqlEventPut = `INSERT INTO event(ev, trg, type, fn, name, src, subject, seen, state, body, steps)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT(ev, trg) DO UPDATE SET state = iif(excluded.state = 'duplicate', state, excluded.state),
-			body = iif(excluded.body = 0, body, excluded.body),
+	// A step that is written late changes no state. Of too many steps the oldest makes room.
+	sqlEventPut = `INSERT INTO event(ev, trg, type, fn, name, src, subject, seen, at, state, body, steps)
+			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11)
+		ON CONFLICT(ev, trg) DO UPDATE SET state = iif(excluded.state = 'duplicate' OR excluded.at < at, state, excluded.state),
+			at = iif(excluded.state = 'duplicate', at, max(at, excluded.at)), body = iif(excluded.body = 0, body, excluded.body),
 			steps = iif(length(steps) < 16384, steps, substr(steps, instr(steps, char(10)) + 1)) || excluded.steps`
 	sqlEventColumns = `id, ev, trg, type, fn, name, src, subject, seen, state, steps`
 	sqlEventWhere   = ` AND id < ?1 AND seen >= ?2 AND (?3 = '' OR fn = ?3) AND (?4 = '' OR name = ?4)

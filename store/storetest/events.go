@@ -78,6 +78,12 @@ func testEvents(t *testing.T, d Driver) {
 			t.Errorf("%+v: %q", c.f, got)
 		}
 	}
+	// What is written late takes its place.
+	apply(t, s, store.Batch{Fates: []store.Fate{{EventID: "4", Trigger: "t", State: store.FateFailed, Attempt: 2, At: at.Add(2e9)}}})
+	apply(t, s, store.Batch{Fates: []store.Fate{{EventID: "4", Trigger: "t", State: store.FateAttempt, Attempt: 1, At: at.Add(1e9)}}})
+	if e := events(t, s, store.EventFilter{EventID: "4"}, 0, 0)[0]; e.State != store.FateFailed || e.Last().Attempt != 2 || len(e.Steps) != 2 {
+		t.Errorf("with a late step: %+v", e)
+	}
 	// What is said to be queued and is a duplicate is recorded as what it is.
 	m := msg("f//f")
 	m.DedupKey = "t/3"

@@ -409,3 +409,21 @@ func TestARecordedEventIsDeliveredAgain(t *testing.T) {
 		})
 	}
 }
+
+func FuzzAgain(f *testing.F) {
+	o := Options{Region: triggertest.Region, Account: triggertest.Account}
+	tr := newTrigger("t1", `{"events":["oss:ObjectCreated:*"],"filter":{"key":{"prefix":"in/"}}}`)
+	f.Add(payload([]record{o.recordOf(putEvent(1))}, ""))
+	f.Add([]byte(`{"events":[{"oss":{"object":{"key":"x"}}},{}]}`))
+	f.Fuzz(func(t *testing.T, recorded []byte) {
+		again, reason, detail := o.again(tr, recorded)
+		if (again == nil) != (reason != "") || (reason == "") != (detail == "") {
+			t.Errorf("%q becomes %q, %s: %s", recorded, again, reason, detail)
+		}
+		if again != nil {
+			if twice, _, _ := o.again(tr, again); !bytes.Equal(again, twice) {
+				t.Errorf("%q, delivered once more, becomes %q", again, twice)
+			}
+		}
+	})
+}

@@ -25,7 +25,9 @@ func (d *Daemon) openListeners(context.Context) error {
 	if d.apiServer, err = d.listen("api", d.cfg.API.Listen, handler); err != nil {
 		return err
 	}
-	d.apiServer.front = express.New(d.apiServer.http)
+	front := express.New(d.apiServer.http)
+	front.Pass = api.Streams
+	d.apiServer.front = front
 	admin := console.New(console.Options{Gatherer: d.metrics, Checks: d.checks()})
 	if d.adminServer, err = d.listen("admin", d.cfg.Admin.Listen, admin); err != nil {
 		return err

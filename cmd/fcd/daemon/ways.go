@@ -3,9 +3,11 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 
 	"fcd/fc"
+	"fcd/sign"
 	"fcd/triggers/ways"
 	"fcd/triggers/ways/listing"
 	"fcd/triggers/ways/push"
@@ -47,6 +49,15 @@ func (d *Daemon) openWays(context.Context) error {
 	}
 	o := d.cfg.PushOptions(d.account)
 	o.Receiver, o.Dead, o.Metrics, o.Log = d.manager, d.manager, m, log
+	if file := d.cfg.Triggers.Push.MNSCertificate; file != "" {
+		text, err := os.ReadFile(file)
+		if err == nil {
+			o.MNSKey, err = sign.ParseMNSCertificate(text)
+		}
+		if err != nil {
+			return fmt.Errorf("triggers.push.mnsCertificate %s: %w", file, err)
+		}
+	}
 	h, err := push.New(o)
 	if err != nil {
 		return err

@@ -102,6 +102,7 @@ func (o *RunnerOptions) runtimes(dir string) (*runtimes.Table, error) {
 
 func (r *Runner) options(table *runtimes.Table) invoker.Options {
 	o := r.opt.Config.InvokerOptions()
+	o.PoolMax = -1 // there is one function: nothing is to wait for others
 	o.Functions, o.Code, o.Credentials = r, r, r
 	o.Driver, o.Runtimes, o.Log = r.driver, table, r.opt.Log
 	o.Logs, o.LogAll = r.opt.Logs, true

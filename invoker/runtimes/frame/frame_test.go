@@ -3,6 +3,7 @@ package frame
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -240,4 +241,25 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("frames read from %q are %q", in, back.Bytes())
 		}
 	})
+}
+
+// Plain requests are rendered without the JSON encoder, to the same bytes.
+func TestPlainRequestsAreTheJSONOfOthers(t *testing.T) {
+	for _, r := range []Request{
+		{ID: "01939a7b-0000-7000-8000-000000000001", DeadlineMS: 1764380000123},
+		{ID: "a", RetryCount: 3},
+		{ID: "a", DeadlineMS: -1},
+		{ID: `quote"`}, {ID: `back\slash`}, {ID: "<&>"}, {ID: "not ASCII é"}, {ID: ""},
+		{ID: "a", Credentials: &Credentials{AccessKeyID: "k"}},
+		{ID: "a", Tracing: &Tracing{SpanContext: "s"}},
+		{ID: "a", HTTP: json.RawMessage(`{"path":"/"}`)},
+	} {
+		want, err := json.Marshal(&r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := appendHeader(nil, &r); err != nil || string(got) != string(want) {
+			t.Errorf("%+v became %s, want %s, error %v", r, got, want, err)
+		}
+	}
 }

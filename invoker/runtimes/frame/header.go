@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"fcd/fc"
 )
 
 // Version of the protocol, in Hello and Ready.
@@ -84,7 +86,7 @@ type Request struct {
 	Credentials *Credentials    `json:"credentials,omitempty"`
 	RetryCount  int             `json:"retryCount,omitempty"`
 	Tracing     *Tracing        `json:"tracing,omitempty"`
-	HTTP        json.RawMessage `json:"http,omitempty"` // of an HTTP trigger
+	HTTP        *fc.HTTPRequest `json:"http,omitempty"` // of an HTTP trigger; the frame's body is the request's
 }
 
 // plain tells whether a request has only fields that need no JSON encoder, as nearly all have.
@@ -126,6 +128,8 @@ type Answer struct {
 	Headers map[string][]string `json:"headers,omitempty"` // of an HTTP trigger
 	Body    []byte              `json:"-"`                 // the result, or the error as JSON
 	Dropped int                 `json:"-"`                 // see Frame
+	// Streamed says that the result has gone to the caller already. Never on the wire.
+	Streamed bool `json:"-"`
 }
 
 // Error classes of Answer.Class, for metrics and logs.

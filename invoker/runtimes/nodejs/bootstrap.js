@@ -587,7 +587,9 @@
     );
   }
 
-  function run(request, handler, args) {
+  // run calls a function of the user's. exchange is that of an HTTP request, whose handler has no callback: the answer
+  // leaves by the response's send.
+  function run(request, handler, args, exchange) {
     let user;
     try {
       user = load(handler);
@@ -596,9 +598,9 @@
       if (err instanceof SyntaxError) return fail(err, 'UserCodeSyntaxError', request);
       return fail(err, err && err.code === 'MODULE_NOT_FOUND' ? 'ImportModuleError' : undefined, request);
     }
-    const done = settler(request);
+    const done = exchange ? function () {} : settler(request);
     try {
-      args.push(done);
+      args.push(exchange ? exchange.context : done);
       watchPromise(request, apply(user.fn, user.self, args), done);
     } catch (err) {
       fail(err, undefined, request);
@@ -619,10 +621,78 @@
 
   function start(request, frame) {
     const context = makeContext(frame.header);
+    if (frame.type === T.INVOKE && frame.header.http) return runHTTP(request, frame, context);
     if (frame.type === T.INVOKE) return run(request, hello.handler, [frame.body, context]);
     const hook = { 2: hello.initializer, 4: hello.preStop, 5: hello.preFreeze }[frame.type];
     if (!hook) return answer(request, T.RESULT, {}, alloc(0));
     run(request, hook, [context]);
+  }
+
+  // ---- HTTP triggers
+
+  // flat is a map of lists with single values in the place of lists of one.
+  function flat(lists, join) {
+    const out = {};
+    Object.keys(lists || {}).forEach(function (name) {
+      const values = lists[name];
+      out[name] = values.length === 1 ? values[0] : join && name !== 'set-cookie' ? values.join(', ') : values;
+    });
+    return out;
+  }
+
+  // httpRequest is a stream of the body that tells of the rest.
+  function httpRequest(http, body) {
+    const Readable = require('stream').Readable;
+    const stream = new Readable({ read: function () {} });
+    stream.push(body);
+    stream.push(null);
+    return Object.assign(stream, {
+      method: http.method, path: http.path, url: http.requestURI, clientIP: http.clientIP,
+      headers: flat(http.headersMap, true), queries: flat(http.queriesMap, false), body: body
+    });
+  }
+
+  // httpResponse takes what the handler answers. The first send counts.
+  function httpResponse(request) {
+    let status = 200;
+    let sent = null; // the header of the answer, once it is decided
+    const headers = {}; // by lower-case name: name and values
+    function leave(body) {
+      nextTick(function () {
+        if (!request.open) return;
+        let bytes;
+        try {
+          bytes = resultBytes(body);
+        } catch (bad) {
+          fail(bad, undefined, request);
+          return;
+        }
+        answer(request, T.RESULT, sent, bytes);
+      });
+    }
+    return {
+      setStatusCode: function (code) { status = Math.floor(Number(code)) || 0; },
+      setHeader: function (name, value) {
+        const values = (Array.isArray(value) ? value : [value]).map(String);
+        headers[String(name).toLowerCase()] = { name: String(name), values: values };
+      },
+      deleteHeader: function (name) { delete headers[String(name).toLowerCase()]; },
+      send: function (body) {
+        if (sent !== null) return;
+        sent = { status: status, headers: {} };
+        Object.keys(headers).forEach(function (key) { sent.headers[headers[key].name] = headers[key].values; });
+        if (body === null || typeof body !== 'object' || typeof body.pipe !== 'function') return leave(body);
+        const parts = [];
+        body.on('data', function (part) { parts.push(isBuffer(part) ? part : bufferFrom(String(part))); });
+        body.on('end', function () { leave(concat(parts)); });
+        body.on('error', function (err) { if (request.open) fail(err, undefined, request); });
+      }
+    };
+  }
+
+  function runHTTP(request, frame, context) {
+    const args = [httpRequest(frame.header.http, frame.body), httpResponse(request)];
+    run(request, hello.handler, args, { context: context });
   }
 
   const isRequest = function (frame) { return frame.type >= T.INIT && frame.type <= T.PREFREEZE && hello !== null; };

@@ -11,6 +11,7 @@ a thread of its own, no fences stand around requests, and records carry labels w
 """
 
 import errno
+import io
 import json
 import logging
 import os
@@ -583,7 +584,7 @@ class Function(object):
 
     def run(self, kind, request, event):
         try:
-            body = self.call(kind, request, event)
+            body, extra = self.call(kind, request, event)
         except SystemExit as err:
             self.log.flush()
             leave(exit_code(err))
@@ -594,16 +595,19 @@ class Function(object):
         if 1029 + len(body) > MAX_FRAME:
             message = 'result of %d bytes exceeds the maximum of %d' % (len(body), MAX_FRAME - 1029)
             return UNHANDLED, {'class': 'FunctionUnhandledError'}, to_json({'errorMessage': message})
-        return RESULT, {}, body
+        return RESULT, extra, body
 
     def call(self, kind, request, event):
         hello, context = self.hello, self.context(request)
+        if kind == INVOKE and request.get('http'):
+            exchange = Exchange(request['http'], event, context, self.shared)
+            return exchange.run(self.load(hello['handler']))
         if kind == INVOKE:
-            return result_bytes(self.load(hello['handler'])(event, context))
+            return result_bytes(self.load(hello['handler'])(event, context)), {}
         hook = hello.get({INIT: 'initializer', PRESTOP: 'preStop', PREFREEZE: 'preFreeze'}[kind])
         if hook:
             self.load(hook)(context)
-        return b''
+        return b'', {}
 
     def load(self, handler):
         """The function that a handler names. Its module is looked for once, unless the function has taken it away."""
@@ -612,6 +616,58 @@ class Function(object):
             with self.loading:
                 found = self.modules[handler] = load(self.code_dir, handler)
         return function_of(handler, *found)
+
+
+class Exchange(object):
+    """A request of an HTTP trigger, put to the function as to a WSGI application (PEP 3333)."""
+
+    def __init__(self, http, body, context, shared):
+        self.status, self.headers, self.written = None, {}, []
+        self.environ = environ = {
+            'REQUEST_METHOD': http['method'], 'SCRIPT_NAME': '', 'PATH_INFO': wsgi_text(http['path']),
+            'QUERY_STRING': http['requestURI'].partition('?')[2],
+            'REMOTE_ADDR': http.get('clientIP') or '', 'SERVER_NAME': (http.get('host') or '').rpartition(':')[0] or http.get('host') or '',
+            'SERVER_PORT': '80', 'SERVER_PROTOCOL': 'HTTP/1.1',
+            'CONTENT_TYPE': '', 'CONTENT_LENGTH': str(len(body)),
+            'wsgi.version': (1, 0), 'wsgi.url_scheme': 'http', 'wsgi.input': io.BytesIO(body), 'wsgi.errors': sys.stderr,
+            'wsgi.multithread': shared, 'wsgi.multiprocess': False, 'wsgi.run_once': False,
+            'fc.context': context, 'fc.request_uri': http['requestURI'],
+        }
+        for name, values in (http.get('headersMap') or {}).items():
+            key = name.upper().replace('-', '_')
+            if key not in ('CONTENT_TYPE', 'CONTENT_LENGTH'):
+                key = 'HTTP_' + key
+            if key != 'CONTENT_LENGTH':
+                environ[key] = wsgi_text(', '.join(values))
+
+    def start_response(self, status, headers, exc_info=None):
+        self.status = int(str(status).split(' ', 1)[0])
+        self.headers = {}
+        for name, value in headers:
+            self.headers.setdefault(decoded(name), []).append(decoded(value))
+        return self.written.append
+
+    def run(self, function):
+        """The body and, for the header of the answer, status and headers."""
+        result = function(self.environ, self.start_response)
+        parts = [result] if isinstance(result, bytes_types + (text_type,)) else result or ()
+        try:
+            body = b''.join([part_bytes(part) for part in parts])
+        finally:
+            if hasattr(result, 'close'):
+                result.close()
+        if self.status is None:
+            raise TypeError('the handler has not called start_response')
+        return b''.join([part_bytes(part) for part in self.written]) + body, {'status': self.status, 'headers': self.headers}
+
+
+def part_bytes(part):
+    return part.encode('utf-8') if isinstance(part, text_type) else bytes(part)
+
+
+def wsgi_text(text):
+    """Text as WSGI has it: the bytes of its UTF-8 form as a str."""
+    return text if PY2 else text.encode('utf-8', 'surrogateescape').decode('latin-1')
 
 
 def result_bytes(x):

@@ -18,6 +18,7 @@ import (
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/cgroup"
 	"fcd/invoker/sandbox/nat"
+	"fcd/invoker/sandbox/ready"
 	"fcd/invoker/sandbox/syscalls"
 	"fcd/invoker/sandbox/uids"
 	"fcd/invoker/sandbox/watch"
@@ -79,9 +80,9 @@ type Driver struct {
 	uids    *uids.Range // nil when nested
 	router  *nat.Router // nil without NAT, for the reason noNAT
 	noNAT   string
-	starter *starter     // nil unless limits are weak
-	watch   *watch.Watch // nil unless limits are weak
-	reaper  *reaper
+	starter *starter      // nil unless limits are weak
+	watch   *watch.Watch  // nil unless limits are weak
+	reaper  *ready.Poller // waits for the ends of all instances
 	metrics metrics
 
 	closing  chan struct{}  // closed by Close: starts under way give up
@@ -113,12 +114,12 @@ func New(opts Options) (*Driver, error) {
 	if err := d.openCgroups(); err != nil {
 		return nil, err
 	}
-	if d.reaper, err = newReaper(); err != nil {
+	if d.reaper, err = ready.New(); err != nil {
 		d.cgroups.Remove()
 		return nil, err
 	}
 	if err := d.openNetwork(); err != nil {
-		d.reaper.close()
+		d.reaper.Close()
 		d.cgroups.Remove()
 		return nil, err
 	}
@@ -235,7 +236,7 @@ func (d *Driver) Close() error {
 		d.starter.close()
 		d.watch.Close()
 	}
-	d.reaper.close()
+	d.reaper.Close()
 	d.cgroups.Remove()
 	if d.router != nil {
 		errs = append(errs, d.router.Close())

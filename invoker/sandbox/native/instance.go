@@ -70,7 +70,7 @@ func (i *Instance) awaitEnd() {
 		go i.reap()
 		return
 	}
-	if _, err := i.driver.reaper.once(i.pidfd, func() { go i.reap() }); err != nil {
+	if _, err := i.driver.reaper.Once(i.pidfd, func() { go i.reap() }); err != nil {
 		go i.reap()
 	}
 }

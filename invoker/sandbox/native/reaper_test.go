@@ -61,7 +61,7 @@ func TestIdleInstancesCostNoGoroutine(t *testing.T) {
 	i := all[0].(sandbox.Ender)
 	i.OnEnd(func(e sandbox.Exit) { ended <- e }) // long after the end
 	<-ended
-	if d.reaper.waits() != 0 {
-		t.Errorf("%d instances are watched still", d.reaper.waits())
+	if d.reaper.Waits() != 0 {
+		t.Errorf("%d instances are watched still", d.reaper.Waits())
 	}
 }

@@ -44,7 +44,7 @@ func (i *Instance) watchMemory(plan *inside.Plan) error {
 		return errors.Join(err, events.Close())
 	}
 	var deaf func()
-	cerr := raw.Control(func(fd uintptr) { deaf, err = i.driver.reaper.once(int(fd), i.hitLimit) })
+	cerr := raw.Control(func(fd uintptr) { deaf, err = i.driver.reaper.Once(int(fd), i.hitLimit) })
 	if err := errors.Join(cerr, err); err != nil {
 		return errors.Join(err, events.Close())
 	}

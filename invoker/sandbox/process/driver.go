@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -39,6 +40,7 @@ var idPattern = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
 type Driver struct {
 	opts    Options
 	ownDir  bool
+	mark    string // begins the variable that marks this driver's processes
 	seccomp []byte
 	watch   *watch.Watch
 
@@ -79,6 +81,17 @@ func New(o Options) (*Driver, error) {
 		}
 	} else if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, err
+	}
+	h := fnv.New64a()
+	h.Write([]byte(d.opts.Dir))
+	d.mark = fmt.Sprintf("%s%x/", marker, h.Sum64())
+	if err := d.reap(); err != nil {
+		return nil, err
+	}
+	if entries, err := os.ReadDir(d.opts.Dir); err == nil {
+		for _, e := range entries {
+			os.RemoveAll(filepath.Join(d.opts.Dir, e.Name())) // temporary folders of an earlier life
+		}
 	}
 	d.watch = watch.New()
 	o.Log.Warn("the sandbox driver process contains functions weakly: they share the network, the processes, /tmp and the "+
@@ -186,7 +199,7 @@ func (d *Driver) plan(spec sandbox.Spec, p places) *plan {
 			read = append(read, dir)
 		}
 	}
-	env := append(p.all(spec.Env), "TMPDIR="+p.tmp, marker+spec.ID)
+	env := append(p.all(spec.Env), "TMPDIR="+p.tmp, d.mark+spec.ID)
 	return &plan{
 		Path: path, Args: append([]string{spec.Args[0]}, p.all(spec.Args[1:])...), Env: env, Dir: p.dir(), Rlimits: limits,
 		ReadDirs: read, Seccomp: d.seccomp,

@@ -23,7 +23,8 @@ import (
 	"fcd/invoker/sandbox/watch"
 )
 
-// marker is the variable by which processes are found that have left their tree.
+// marker is the variable by which processes are found that have left their tree. It holds a hash of the driver's folder
+// and the name of the instance.
 const marker = "FCD_SANDBOX="
 
 // killWait is how long processes may take to die.
@@ -191,19 +192,44 @@ func (i *Instance) pids() []int {
 	default:
 		found = watch.Descendants(i.proc.Pid)
 	}
-	want := []byte(marker + i.id)
-	environs, _ := filepath.Glob("/proc/[0-9]*/environ") // the pattern is well-formed
-	for _, path := range environs {
-		pid, _ := strconv.Atoi(strings.Split(path, "/")[2])
-		if slices.Contains(found, pid) || pid == os.Getpid() {
-			continue
-		}
-		data, err := os.ReadFile(path)
-		if err == nil && slices.ContainsFunc(bytes.Split(data, []byte{0}), func(v []byte) bool { return bytes.Equal(v, want) }) {
+	want := []byte(i.driver.mark + i.id)
+	for _, pid := range marked(func(v []byte) bool { return bytes.Equal(v, want) }) {
+		if !slices.Contains(found, pid) {
 			found = append(found, pid)
 		}
 	}
 	return found
+}
+
+// marked lists the processes, but for this one, that have such a variable in their environment.
+func marked(is func([]byte) bool) (found []int) {
+	environs, _ := filepath.Glob("/proc/[0-9]*/environ") // the pattern is well-formed
+	for _, path := range environs {
+		pid, _ := strconv.Atoi(strings.Split(path, "/")[2])
+		data, err := os.ReadFile(path)
+		if err == nil && pid != os.Getpid() && slices.ContainsFunc(bytes.Split(data, []byte{0}), is) {
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
+// reap kills what an earlier life in the same folder left.
+func (d *Driver) reap() error {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(killWait); ; <-tick.C {
+		left := marked(func(v []byte) bool { return bytes.HasPrefix(v, []byte(d.mark)) })
+		switch {
+		case len(left) == 0:
+			return nil
+		case time.Now().After(deadline):
+			return fmt.Errorf("%d processes of an earlier life outlive SIGKILL", len(left))
+		}
+		for _, pid := range left {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may just have ended
+		}
+	}
 }
 
 // threadsOfUser counts what RLIMIT_NPROC counts before an instance.

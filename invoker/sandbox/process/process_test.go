@@ -188,8 +188,25 @@ os._exit(0)`
 	run(t, d, "orphans", script, nil)
 	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, e := range environs {
-		if data, err := os.ReadFile(e); err == nil && bytes.Contains(data, []byte(marker+"orphans")) {
+		if data, err := os.ReadFile(e); err == nil && bytes.Contains(data, []byte(d.mark+"orphans")) {
 			t.Errorf("%s is alive", e)
 		}
+	}
+}
+
+func TestOrdinaryLeftoversOfAnEarlierLifeAreReaped(t *testing.T) {
+	d := open(t)
+	defer d.Close()
+	i, err := d.Start(context.Background(), sandbox.Spec{ID: "left", Path: "/usr/bin/sleep", Args: []string{"sleep", "600"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := New(Options{Dir: d.opts.Dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if exit, err := i.Wait(); err != nil || exit.Signal != syscall.SIGKILL {
+		t.Errorf("%+v, %v", exit, err)
 	}
 }

@@ -112,7 +112,7 @@ func (i *Instance) spawn(spec sandbox.Spec, socket *os.File) error {
 		}
 	}
 	p, err := os.StartProcess("/proc/self/exe", []string{programName}, &os.ProcAttr{
-		Dir: "/", Files: files, Env: []string{"GOMAXPROCS=2", "GOGC=off", marker + i.id}, Sys: &syscall.SysProcAttr{Setsid: true}})
+		Dir: "/", Files: files, Env: []string{"GOMAXPROCS=2", "GOGC=off", i.driver.mark + i.id}, Sys: &syscall.SysProcAttr{Setsid: true}})
 	if err != nil {
 		return err
 	}

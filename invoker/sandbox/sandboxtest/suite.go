@@ -31,8 +31,14 @@ import (
 // python is the interpreter that scripts run in.
 const python = "/usr/bin/python3"
 
-// patience bounds everything that should take milliseconds.
-const patience = 30 * time.Second
+// patience bounds everything that should take milliseconds: half a minute, or FCD_TEST_PATIENCE, a duration, on a machine
+// that is emulated.
+var patience = func() time.Duration {
+	if d, err := time.ParseDuration(os.Getenv("FCD_TEST_PATIENCE")); err == nil {
+		return d
+	}
+	return 30 * time.Second
+}()
 
 // Run runs the whole suite. open makes a driver; the suite closes it. leftovers, if not nil, names what the driver still
 // holds of instances (cgroups, user ids, mounts); after every test there must be none.
