@@ -59,7 +59,7 @@ func TestKillsLoseNoFire(t *testing.T) {
 	p := serve(t, dir, configured)
 	until := time.Now().UTC().Truncate(time.Second)
 	var f fires
-	if !soon(3*time.Minute, func() bool { f = readFires(p); return len(f.logs) == logs && f.instantsUntil(until) == timers }) {
+	if !soon(6*time.Minute, func() bool { f = readFires(p); return len(f.logs) == logs && f.instantsUntil(until) == timers }) {
 		t.Errorf("%d of %d logs were taken, %d of %d timers have all instants until %s; missing are %q; attempts at ranges:\n%s", len(f.logs), logs,
 			f.instantsUntil(until), timers, until, f.missing(logs), attemptsAtRanges(p))
 	}
