@@ -12,6 +12,8 @@ import (
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"fcd/fc"
 )
 
 func raw(total uint32, typ byte, hdrLen uint32, rest string) []byte {
@@ -252,7 +254,7 @@ func TestPlainRequestsAreTheJSONOfOthers(t *testing.T) {
 		{ID: `quote"`}, {ID: `back\slash`}, {ID: "<&>"}, {ID: "not ASCII é"}, {ID: ""},
 		{ID: "a", Credentials: &Credentials{AccessKeyID: "k"}},
 		{ID: "a", Tracing: &Tracing{SpanContext: "s"}},
-		{ID: "a", HTTP: json.RawMessage(`{"path":"/"}`)},
+		{ID: "a", HTTP: &fc.HTTPRequest{Path: "/"}},
 	} {
 		want, err := json.Marshal(&r)
 		if err != nil {
