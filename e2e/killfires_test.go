@@ -59,8 +59,9 @@ func TestKillsLoseNoFire(t *testing.T) {
 	p := serve(t, dir, configured)
 	until := time.Now().UTC().Truncate(time.Second)
 	var f fires
-	if !soon(3*time.Minute, func() bool { f = readFires(p); return len(f.logs) == logs && f.instantsUntil(until) == timers }) {
-		t.Errorf("%d of %d logs were taken, %d of %d timers have all instants until %s", len(f.logs), logs, f.instantsUntil(until), timers, until)
+	if !soon(6*time.Minute, func() bool { f = readFires(p); return len(f.logs) == logs && f.instantsUntil(until) == timers }) {
+		t.Errorf("%d of %d logs were taken, %d of %d timers have all instants until %s; missing are %q; attempts at ranges:\n%s", len(f.logs), logs,
+			f.instantsUntil(until), timers, until, f.missing(logs), attemptsAtRanges(p))
 	}
 	twice, doubled := 0, 0
 	for name, ids := range f.instants {
@@ -120,6 +121,29 @@ func readFires(p *process) fires {
 		to[rest[:at]] = append(to[rest[:at]], rest[at+1:])
 	}
 	return f
+}
+
+// missing are the logs that no call has taken.
+func (f fires) missing(logs int) (all []string) {
+	for i := range logs {
+		if name := fmt.Sprintf("m%05d", i); f.logs[name] == nil {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// attemptsAtRanges are the last records of the log trigger, one a line.
+func attemptsAtRanges(p *process) string {
+	got, err := p.sls().GetLogs(project, recordStore, "", time.Now().Unix()-600, time.Now().Unix()+1, "", 60, 0, true)
+	if err != nil {
+		return err.Error()
+	}
+	var b strings.Builder
+	for _, l := range got.Logs {
+		fmt.Fprintln(&b, l["__time__"], l["shardId"], l["beginCursor"], l["endCursor"], l["attempt"], l["outcome"], l["error"])
+	}
+	return b.String()
 }
 
 // instantsUntil counts the timers that have every second from their first instant until the one given.
