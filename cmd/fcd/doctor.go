@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -125,7 +126,7 @@ func examineRuntimes(c *config.Config) []finding {
 	}
 	var all []finding
 	for _, s := range statuses {
-		f := finding{"runtime " + s.Name, findingOK, fmt.Sprintf("%s, %s, %s", s.Version, s.Origin, s.Path)}
+		f := finding{"runtime " + s.Name, findingOK, strings.Join(slices.DeleteFunc([]string{s.Version, s.Origin, s.Path}, func(part string) bool { return part == "" }), ", ")}
 		if !s.Ready {
 			f.State, f.Detail = findingWarn, s.Reason
 		}
