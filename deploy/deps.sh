@@ -28,6 +28,7 @@ if [ "${1:-demo}" = test ]; then
 	need e2fsprogs mkfs.ext4 /usr/sbin/mkfs.ext4
 	need openjdk-17-jdk-headless javac
 	need libjackson2-databind-java /usr/share/java/jackson-databind.jar
+	need libservlet-api-java /usr/share/java/servlet-api.jar
 fi
 [ -n "$want" ] || exit 0
 

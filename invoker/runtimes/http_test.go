@@ -2,6 +2,8 @@ package runtimes
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -103,6 +105,57 @@ func TestHTTPRequests(t *testing.T) {
 		}
 		if got := call("/throw", ""); got.Type != frame.TypeUnhandled || !strings.Contains(string(got.Body), `as told`) || got.Status != 0 {
 			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// The handler, its interface and the servlet interfaces are the package's own, as with the library that users compile
+// against.
+func TestJavaHTTPRequests(t *testing.T) {
+	onEach(t, "java", func(t *testing.T, in interpreter) {
+		p := start(t, in, nil)
+		const servlets = "/usr/share/java/servlet-api.jar"
+		compileInto(t, p.code, "testdata/java-http/com/aliyun/fc/runtime/HttpRequestHandler.java", "java/bootstrap.jar:"+servlets)
+		compileInto(t, p.code, "testdata/java-http/example/Web.java", "java/bootstrap.jar:"+servlets+":"+p.code)
+		jar, err := os.ReadFile(servlets)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(p.code, "servlet-api.jar"), jar, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.hello.Handler = "example.Web::handleRequest"
+		call := func(path, body string) frame.Answer {
+			t.Helper()
+			return p.request(frame.TypeInvoke, frame.Request{ID: strings.Trim(path, "/"), HTTP: &fc.HTTPRequest{
+				Method: "POST", Path: path, URI: "/p" + path + "?a=1&a=2", Host: "h:81", ClientIP: "1.2.3.4",
+				Headers: map[string][]string{"x-one": {"1", "2"}, "content-type": {"application/x-www-form-urlencoded"}, "cookie": {"c=1; d=2"}},
+				Queries: map[string][]string{"a": {"1", "2"}},
+			}}, []byte(body))
+		}
+		got := call("/echo", "f=x+y&g")
+		want := "POST|/p/echo|a=1&a=2|1|1+2|x y|[1, 2]|1.2.3.4|2|/echo|1.2.3.4|f=x+y&g|echo|\xe9"
+		if got.Type != frame.TypeResult || got.Status != 201 || string(got.Body) != want {
+			t.Errorf("%+v\n%s", got, got.Body)
+		}
+		headers := map[string][]string{"Content-Type": {"text/plain; charset=iso-8859-1"}, "X-Many": {"a", "b"}, "Set-Cookie": {"k=v"}}
+		if diff := cmp.Diff(headers, got.Headers); diff != "" {
+			t.Errorf("headers: %s", diff)
+		}
+		if got := call("/bytes", ""); got.Status != 200 || string(got.Body) != "\x00\xff\n" {
+			t.Errorf("bytes: %+v", got)
+		}
+		if got := call("/error", ""); got.Status != 418 || string(got.Body) != "a teapot" {
+			t.Errorf("sendError: %+v", got)
+		}
+		if got := call("/throw", ""); got.Type != frame.TypeUnhandled || !strings.Contains(string(got.Body), `"as told"`) || !strings.Contains(string(got.Body), "javax.servlet.ServletException") {
+			t.Errorf("throws: %s", got.Body)
+		}
+		if got := call("/session", ""); got.Type != frame.TypeUnhandled || !strings.Contains(string(got.Body), "getSession is not offered") {
+			t.Errorf("a session: %s", got.Body)
+		}
+		if got := p.invoke("event", "x"); got.Type != frame.TypeUnhandled || !strings.Contains(string(got.Body), "HTTP trigger") {
+			t.Errorf("an event: %s", got.Body)
 		}
 	})
 }

@@ -1,5 +1,7 @@
 package fcd.bootstrap;
 
+import com.aliyun.fc.runtime.PojoRequestHandler;
+import com.aliyun.fc.runtime.StreamRequestHandler;
 import java.io.File;
 import java.io.IOException;
 import java.lang.reflect.Constructor;
@@ -21,6 +23,8 @@ import java.util.Map;
 final class Classes {
     final ClassLoader loader;
 
+    private final Class<?> httpHandler; // null if the package has no such interface
+    private HttpCall httpCall; // once it is needed
     private final Map<String, Object> objects = new HashMap<String, Object>(); // by class name
 
     Classes(File codeDir) throws IOException {
@@ -29,6 +33,27 @@ final class Classes {
         addJars(path, codeDir);
         addJars(path, new File(codeDir, "lib"));
         loader = new URLClassLoader(path.toArray(new URL[0]), Classes.class.getClassLoader());
+        httpHandler = HttpClasses.handler(loader);
+    }
+
+    /** The interfaces of which a handler implements one. */
+    Class<?>[] handlers() {
+        if (httpHandler == null) {
+            return new Class<?>[] {StreamRequestHandler.class, PojoRequestHandler.class};
+        }
+        return new Class<?>[] {StreamRequestHandler.class, PojoRequestHandler.class, httpHandler};
+    }
+
+    /** Whether a handler takes requests of HTTP triggers. */
+    boolean ofHttp(Object handler) {
+        return httpHandler != null && httpHandler.isInstance(handler);
+    }
+
+    synchronized HttpCall httpCall() throws ReflectiveOperationException {
+        if (httpCall == null) {
+            httpCall = new HttpClasses(loader).call();
+        }
+        return httpCall;
     }
 
     private static void addJars(List<URL> path, File dir) throws IOException {

@@ -57,7 +57,7 @@ final class Function {
         Thread.interrupted(); // what an earlier request left behind
         Thread.currentThread().setContextClassLoader(classes.loader);
         try {
-            return type == Frames.INVOKE ? invoke(event, context) : hook(type, context);
+            return type == Frames.INVOKE ? invoke(request, event, context) : hook(type, context);
         } catch (LoadFailure failure) {
             return Failure.load(failure);
         } catch (Classes.Broken broken) {
@@ -67,8 +67,14 @@ final class Function {
         }
     }
 
-    private Answer invoke(byte[] event, FunctionContext context) throws Exception {
-        Object handler = classes.object(Json.text(hello, "handler"), "handleRequest", StreamRequestHandler.class, PojoRequestHandler.class);
+    private Answer invoke(Map<String, Object> request, byte[] event, FunctionContext context) throws Exception {
+        Object handler = classes.object(Json.text(hello, "handler"), "handleRequest", classes.handlers());
+        if (classes.ofHttp(handler)) {
+            if (request.get("http") == null) {
+                throw new IllegalArgumentException("the handler takes the requests of an HTTP trigger, this is an event");
+            }
+            return Answer.http(classes.httpCall().call(handler, Json.object(request.get("http")), event, context));
+        }
         if (handler instanceof StreamRequestHandler) {
             Output output = new Output();
             ((StreamRequestHandler) handler).handleRequest(new ByteArrayInputStream(event), output, context);

@@ -237,18 +237,35 @@ final class Json {
 
     // ---- writing
 
+    /** A header: maps and lists of texts, numbers and truth values. */
     static String write(Map<String, Object> header) {
-        StringBuilder to = new StringBuilder().append('{');
-        for (Map.Entry<String, Object> e : header.entrySet()) {
-            quote(to.length() > 1 ? to.append(',') : to, e.getKey());
-            to.append(':');
-            if (e.getValue() instanceof String) {
-                quote(to, (String) e.getValue());
-            } else {
-                to.append(e.getValue());
+        StringBuilder to = new StringBuilder();
+        write(to, header);
+        return to.toString();
+    }
+
+    private static void write(StringBuilder to, Object value) {
+        String between = "";
+        if (value instanceof String) {
+            quote(to, (String) value);
+        } else if (value instanceof Map) {
+            to.append('{');
+            for (Map.Entry<?, ?> e : ((Map<?, ?>) value).entrySet()) {
+                quote(to.append(between), (String) e.getKey());
+                write(to.append(':'), e.getValue());
+                between = ",";
             }
+            to.append('}');
+        } else if (value instanceof List) {
+            to.append('[');
+            for (Object item : (List<?>) value) {
+                write(to.append(between), item);
+                between = ",";
+            }
+            to.append(']');
+        } else {
+            to.append(value);
         }
-        return to.append('}').toString();
     }
 
     static void quote(StringBuilder to, String s) {

@@ -104,11 +104,6 @@ public final class Main {
     }
 
     void write(String id, Answer answer) throws IOException {
-        Map<String, Object> header = new LinkedHashMap<String, Object>();
-        header.put("id", id);
-        if (answer.kind != null) {
-            header.put("class", answer.kind);
-        }
-        frames.write(answer.type, header, answer.body, answer.size);
+        frames.write(answer.type, answer.header(id), answer.body, answer.size);
     }
 }
