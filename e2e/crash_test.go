@@ -106,6 +106,7 @@ func TestPowerCutUnderLoad(t *testing.T) {
 			l.furnish(p)
 		}
 		l.load(p, round, enough(10+rand.IntN(100)), func() {
+			l.lightsOut()
 			d.Cut()
 			endsByItself(t, p)
 		})
@@ -167,6 +168,7 @@ func TestDiskThatTurnsReadOnly(t *testing.T) {
 	p := daemonOn(t, dir)
 	l.furnish(p)
 	l.load(p, 0, enough(60), func() {
+		l.lightsOut()
 		d.ReadOnly()
 		endsByItself(t, p)
 	})
