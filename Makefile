@@ -4,7 +4,7 @@ SHELL    := /bin/bash
 BIN      := bin/fcd
 CACHE    := .cache
 NPM      := $(CACHE)/clients
-FUZZTIME ?= 4s
+FUZZTIME ?= 3s
 DATA     ?= data
 KILLS    ?= 200
 
