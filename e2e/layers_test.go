@@ -40,6 +40,7 @@ var floors = map[string]int{
 	"fcd/triggers/ways":               3,
 	"fcd/triggers/ways/waystest":      5,
 	"fcd/triggers/cdn":                3,
+	"fcd/triggers/http":               3,
 	"fcd/triggers/tablestore":         3,
 	"fcd/triggers/eventbridge":        3,
 	"fcd/invoker/async":               3,

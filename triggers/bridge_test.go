@@ -26,6 +26,7 @@ import (
 	"fcd/store/catalog"
 	"fcd/store/sqlite"
 	"fcd/triggers"
+	"fcd/triggers/http"
 	"fcd/triggers/oss"
 	"fcd/triggers/timer"
 )
@@ -63,8 +64,7 @@ func newHouse(t testing.TB, change func(*triggers.BridgeOptions)) *house {
 	h.catalog = catalog.New(h.store, catalog.Options{})
 	h.roles, err = ram.New(roles())
 	h.must(err)
-	h.kinds, err = triggers.NewKinds(append(triggers.StoredKinds(region, account),
-		oss.Kind(oss.Options{Region: region, Account: account}), timer.Kind(timer.Options{}))...)
+	h.kinds, err = triggers.NewKinds(http.Kind(), oss.Kind(oss.Options{Region: region, Account: account}), timer.Kind(timer.Options{}))
 	h.must(err)
 	o := triggers.BridgeOptions{
 		Store: h.store, Triggers: h.catalog, Functions: h.catalog, Authorizer: h.roles, Kinds: h.kinds,

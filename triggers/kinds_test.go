@@ -7,18 +7,19 @@ import (
 
 	"fcd/fc"
 	"fcd/triggers"
+	"fcd/triggers/http"
 )
 
-func stored(t testing.TB) *triggers.Kinds {
+func sourceless(t testing.TB) *triggers.Kinds {
 	t.Helper()
-	k, err := triggers.NewKinds(triggers.StoredKinds(region, account)...)
+	k, err := triggers.NewKinds(http.Kind())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return k
 }
 
-func TestStoredKinds(t *testing.T) {
+func TestKindsWithoutASource(t *testing.T) {
 	const role = "acs:ram::123456:role/r"
 	for _, c := range []struct {
 		name, typ, arn, role, old, raw string
@@ -37,7 +38,7 @@ func TestStoredKinds(t *testing.T) {
 			if c.old != "" {
 				old = &fc.Trigger{ID: "t", Type: c.typ, SourceARN: c.arn, InvocationRole: c.role, Config: json.RawMessage(c.old)}
 			}
-			err := stored(t).Normalize(old, tr, json.RawMessage(c.raw))
+			err := sourceless(t).Normalize(old, tr, json.RawMessage(c.raw))
 			if want, refused := strings.CutPrefix(c.want, "!"); refused {
 				if fc.CodeOf(err) != fc.InvalidArgument || !strings.Contains(err.Error(), want) {
 					t.Errorf("got %v", err)
@@ -52,27 +53,27 @@ func TestStoredKinds(t *testing.T) {
 	}
 }
 
-func TestConflictsOfStoredKinds(t *testing.T) {
-	k := stored(t)
-	http := &fc.Trigger{ServiceName: "s", FunctionName: "f", Name: "h", ID: "1", Type: fc.TriggerHTTP}
+func TestConflictsOfKindsWithoutASource(t *testing.T) {
+	k := sourceless(t)
+	web := &fc.Trigger{ServiceName: "s", FunctionName: "f", Name: "h", ID: "1", Type: fc.TriggerHTTP}
 	other := &fc.Trigger{ServiceName: "s", FunctionName: "f", Name: "t", ID: "2", Type: fc.TriggerTimer}
-	if err := k.Conflict(http, []*fc.Trigger{http}); err != nil {
+	if err := k.Conflict(web, []*fc.Trigger{web}); err != nil {
 		t.Errorf("with itself: %v", err)
 	}
-	if err := k.Conflict(http, []*fc.Trigger{other}); err == nil || !strings.Contains(err.Error(), "'t'") {
+	if err := k.Conflict(web, []*fc.Trigger{other}); err == nil || !strings.Contains(err.Error(), "'t'") {
 		t.Errorf("http beside a timer: %v", err)
 	}
 }
 
 func TestRoles(t *testing.T) {
-	k := stored(t)
+	k := sourceless(t)
 	for typ, want := range map[string]string{"http": "", "fax": ""} {
 		service, needs := k.NeedsRole(typ)
 		if service != want || needs != (want != "") || k.RoleService(typ) != want {
 			t.Errorf("%s: %q %v", typ, service, needs)
 		}
 	}
-	if _, err := triggers.NewKinds(append(triggers.StoredKinds(region, account), triggers.StoredKinds(region, account)...)...); err == nil {
+	if _, err := triggers.NewKinds(http.Kind(), http.Kind()); err == nil {
 		t.Error("a table with a type twice")
 	}
 }
@@ -81,7 +82,7 @@ func FuzzNormalize(f *testing.F) {
 	for _, typ := range []string{"http"} {
 		f.Add(typ, []byte(`{"sourceConfig":{"logstore":"s"},"authType":"function","methods":["GET"],"eventName":"e","filter":{"a":["b"]}}`), []byte(`{"enable":null,"FILTER":{"A":[]}}`))
 	}
-	k := stored(f)
+	k := sourceless(f)
 	f.Fuzz(func(t *testing.T, typ string, a, b []byte) {
 		old := &fc.Trigger{Type: typ, SourceARN: "acs:log:cn-shanghai:123456:project/p", InvocationRole: "acs:ram::1:role/r"}
 		if err := k.Normalize(nil, old, a); err != nil {

@@ -17,6 +17,7 @@ import (
 	"fcd/triggers/cdn"
 	"fcd/triggers/directory"
 	"fcd/triggers/eventbridge"
+	triggerhttp "fcd/triggers/http"
 	triggerlogs "fcd/triggers/logs"
 	"fcd/triggers/mnstopic"
 	triggeross "fcd/triggers/oss"
@@ -115,7 +116,8 @@ func (d *Daemon) openTriggers(context.Context) error {
 	if err != nil {
 		return err
 	}
-	list := append(triggers.StoredKinds(region, account),
+	list := []triggers.Kind{
+		triggerhttp.Kind(),
 		triggerlogs.Kind(follow),
 		triggeross.Kind(d.cfg.OSSTriggerOptions(account)),
 		timer.Kind(d.cfg.TimerTriggerOptions()),
@@ -123,7 +125,7 @@ func (d *Daemon) openTriggers(context.Context) error {
 		cdn.Kind(account),
 		tablestore.Kind(region, account),
 		eventbridge.Kind(region, account),
-	)
+	}
 	if len(d.cfg.Triggers.Directories) > 0 {
 		list = append(list, directory.Kind(d.cfg.DirectoryTriggerOptions(account)))
 	}
