@@ -136,8 +136,7 @@ func run(t *testing.T, dir string, kill int, acked map[string]bool, env ...strin
 }
 
 // disturbed is run with something else done to the child, or to what it stands on, after so many lines. dark says that
-// what the child acknowledges from then on does not count: a machine without power acknowledges nothing, but here a flush
-// that was under way when the disk went may be told of as done.
+// what the child acknowledges from then on does not count, as a machine without power acknowledges nothing.
 func disturbed(t *testing.T, dir string, after int, disturb func(*os.Process) (dark bool), acked map[string]bool, env ...string) (exit int) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
