@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,28 +64,6 @@ func readObject(c *call, v any, required bool) error {
 	return decode(body, v, required)
 }
 
-// readUpload is readObject for bodies that may hold code. It waits until there is memory for one more; release must be
-// called when the body is no longer needed.
-func (a *API) readUpload(c *call, v any, required bool) (release func(), err error) {
-	weight := a.o.Limits.MaxRequestBytes
-	if c.ContentLength >= 0 {
-		weight = min(weight, c.ContentLength)
-	}
-	if err := a.uploads.Acquire(c.Context(), weight); err != nil {
-		return nil, fc.Errorf(fc.ResourceThrottled, "too many uploads are under way")
-	}
-	release = func() { a.uploads.Release(weight) }
-	body, err := readBody(c, a.o.Limits.MaxRequestBytes)
-	if err == nil {
-		err = decode(body, v, required)
-	}
-	if err != nil {
-		release()
-		return nil, err
-	}
-	return release, nil
-}
-
 // decode reads a JSON object into v, whose fields are pointers so that an absent field and null stay nil. Keys match in
 // any case, unknown keys are ignored.
 func decode(body []byte, v any, required bool) error {
@@ -142,31 +119,6 @@ func jsonType(t reflect.Type) string {
 		return "an integer"
 	}
 	return "an object"
-}
-
-// base64Bytes is a base64 string in JSON. It reads the literal in place: code packages are large.
-type base64Bytes []byte
-
-// UnmarshalJSON decodes a string of standard base64; line breaks within are ignored.
-func (b *base64Bytes) UnmarshalJSON(literal []byte) error {
-	if len(literal) < 2 || literal[0] != '"' {
-		return fc.InvalidField("Code.ZipFile", "a base64 string", jsonKind(literal))
-	}
-	text := literal[1 : len(literal)-1]
-	if bytes.IndexByte(text, '\\') >= 0 { // escaped slashes or line breaks
-		var s string
-		if err := json.Unmarshal(literal, &s); err != nil {
-			return err
-		}
-		text = []byte(s)
-	}
-	out := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-	n, err := base64.StdEncoding.Decode(out, text)
-	if err != nil {
-		return fc.Errorf(fc.InvalidArgument, "Code.ZipFile is not base64: %v", err)
-	}
-	*b = out[:n]
-	return nil
 }
 
 func jsonKind(literal []byte) string {

@@ -1,9 +1,13 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,6 +62,28 @@ func FuzzDecodeFunction(f *testing.F) {
 			refused(t, err)
 		}
 		renders(t, viewFunction(fn))
+	})
+}
+
+// FuzzDecodeUpload: a body with a long string is read, or refused, exactly as if nothing were lifted out of it.
+func FuzzDecodeUpload(f *testing.F) {
+	for _, s := range [][2]string{{`{"code":{"zipFile":"`, `"},"timeout":3}`}, {`{"code":{"zipFile":"`, `"},"code":{"zipFile":"UEs="}}`},
+		{`{"description":"`, `","code":{"zipFile":"UEs="}}`}, {`{"x\\":"\"`, `"`}, {`{"code":{"zipFile":"`, `\/=="}}`}, {`{"`, `":1}`},
+		{`{"CODE":{"zipfile":"`, "\n\"}}"}, {`{"code":{"zipFile":"`, `"},}`}, {`{"code":null,"code":{"zipFile":"A`, `A=="},"timeout":"3"}`}} {
+		f.Add([]byte(s[0]), []byte(s[1]), uint8(0), uint16(0))
+		f.Add([]byte(s[0]), []byte(s[1]), uint8('='), uint16(longString-1))
+	}
+	f.Fuzz(func(t *testing.T, head, tail []byte, other uint8, at uint16) {
+		long := bytes.Repeat([]byte("QUJD"), 2*longString/4)
+		if other != 0 {
+			long[at] = other
+		}
+		body := slices.Concat(head, long, tail)
+		var got, want functionBody
+		gotErr, wantErr := decodeUpload(body, &got, true), decode(body, &want, true)
+		if fmt.Sprint(gotErr) != fmt.Sprint(wantErr) || gotErr == nil && !reflect.DeepEqual(got, want) {
+			t.Fatalf("%.80q…%.80q: %v, want %v", head, tail, gotErr, wantErr)
+		}
 	})
 }
 

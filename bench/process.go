@@ -33,6 +33,11 @@ type process struct {
 
 // start starts a command and waits for its first line. What it says on standard error goes to a file below dir.
 func start(ctx context.Context, dir, name string, command ...string) (*process, error) {
+	return startHeard(ctx, dir, name, func(string) {}, command...)
+}
+
+// startHeard is start for a command whose further lines are given to hear.
+func startHeard(ctx context.Context, dir, name string, hear func(line string), command ...string) (*process, error) {
 	log, err := os.Create(filepath.Join(dir, name+".log"))
 	if err != nil {
 		return nil, err
@@ -57,6 +62,7 @@ func start(ctx context.Context, dir, name string, command ...string) (*process, 
 		lines.Scan()
 		first <- lines.Text()
 		for lines.Scan() {
+			hear(lines.Text())
 		}
 		p.exit <- p.cmd.Wait()
 	}()

@@ -269,12 +269,13 @@ func (d *dev) loop(ctx context.Context, watcher *local.Watcher) error {
 
 // deploy checks a snapshot and deploys it.
 func (d *dev) deploy(ctx context.Context, s *local.Snapshot, begin time.Time) error {
-	if d.checker != nil {
-		if err := d.checker.Check(ctx, s); err != nil {
-			return err
+	err := d.deployer.Deploy(ctx, s, func() error {
+		if d.checker == nil {
+			return nil
 		}
-	}
-	if err := d.deployer.Deploy(ctx, s); err != nil {
+		return d.checker.Check(ctx, s)
+	})
+	if err != nil {
 		return err
 	}
 	what := files(len(s.Paths()))

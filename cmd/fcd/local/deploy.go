@@ -1,7 +1,10 @@
 package local
 
 import (
+	"cmp"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -39,24 +42,43 @@ func (d *Deployer) Prepare(ctx context.Context) error {
 }
 
 // Deploy makes the snapshot the function's code, and the function itself if there is none. Either it is deployed whole or
-// nothing has changed.
-func (d *Deployer) Deploy(ctx context.Context, s *Snapshot) error {
-	code, err := s.Zip()
-	if err != nil {
+// nothing has changed. The code is packed while sound looks at it; its error is Deploy's, and nothing is sent then.
+func (d *Deployer) Deploy(ctx context.Context, s *Snapshot, sound func() error) error {
+	verdict := make(chan error, 1)
+	go func() { verdict <- sound() }()
+	body, err := d.body(s)
+	if err := cmp.Or(<-verdict, err); err != nil {
 		return err
 	}
-	f := d.Function.record()
-	body := map[string]any{
-		"functionName": f.Name, "runtime": f.Runtime, "handler": f.Handler, "initializer": f.Initializer,
-		"memorySize": f.MemorySizeMB, "timeout": f.TimeoutSeconds, "initializationTimeout": f.InitializationTimeoutSeconds,
-		"environmentVariables": f.EnvironmentVariables, "code": map[string]any{"zipFile": code},
-	}
-	functions := "/services/" + f.ServiceName + "/functions"
+	f := d.Function
+	functions := "/services/" + f.Service + "/functions"
 	_, err = d.Client.Do(ctx, http.MethodPut, functions+"/"+f.Name, nil, body)
 	if fc.CodeOf(err) == fc.FunctionNotFound {
 		_, err = d.Client.Do(ctx, http.MethodPost, functions, nil, body)
 	}
 	return d.explain(err)
+}
+
+// body is the request that makes the snapshot the function's code. The code is most of it and is written into its place:
+// an encoder of JSON would copy it several times.
+func (d *Deployer) body(s *Snapshot) (json.RawMessage, error) {
+	code, err := s.Zip()
+	if err != nil {
+		return nil, err
+	}
+	f := d.Function.record()
+	rest, err := json.Marshal(map[string]any{
+		"functionName": f.Name, "runtime": f.Runtime, "handler": f.Handler, "initializer": f.Initializer,
+		"memorySize": f.MemorySizeMB, "timeout": f.TimeoutSeconds, "initializationTimeout": f.InitializationTimeoutSeconds,
+		"environmentVariables": f.EnvironmentVariables,
+	})
+	if err != nil {
+		return nil, err
+	}
+	const head, tail = `{"code":{"zipFile":"`, `"},`
+	body := make([]byte, 0, len(head)+base64.StdEncoding.EncodedLen(len(code))+len(tail)+len(rest))
+	body = base64.StdEncoding.AppendEncode(append(body, head...), code)
+	return append(append(body, tail...), rest[1:]...), nil
 }
 
 // explain says of an error that is not the daemon's own that the daemon was not reached.

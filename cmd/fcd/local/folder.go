@@ -203,8 +203,13 @@ func (s *Snapshot) sum() string {
 
 // Zip is the snapshot as a code package: regular files and symbolic links, with their modes, in a stable order.
 func (s *Snapshot) Zip() ([]byte, error) {
-	var out bytes.Buffer
-	w := zip.NewWriter(&out)
+	size := 22 // its end
+	for _, f := range s.files {
+		const perFile = 150 // a header before it, a second in the directory, and what marks its end
+		size += len(f.packed) + 2*len(f.path) + perFile
+	}
+	out := bytes.NewBuffer(make([]byte, 0, size))
+	w := zip.NewWriter(out)
 	for _, f := range s.files {
 		header := f.header
 		entry, err := w.CreateRaw(&header)
