@@ -144,17 +144,24 @@ func (p *Packages) Put(ctx context.Context, r io.Reader, before string) (Package
 	}
 	defer os.RemoveAll(work)
 	zip := filepath.Join(work, "zip")
-	pkg, err := p.receive(ctx, zip, r)
+	pkg, f, err := p.receive(ctx, zip, r)
 	if err != nil {
 		return Package{}, err
 	}
+	defer f.Close()
 	if p.keep(pkg) {
 		return pkg, nil
 	}
+	flushed := make(chan error, 1) // while it is being unpacked
+	go func() { flushed <- f.Sync() }()
 	tree := filepath.Join(work, "tree")
 	old := p.openModel(before)
 	defer old.close()
-	if err := unpack(ctx, zip, tree, old, p.opt.Limits); err != nil {
+	err = unpack(ctx, zip, tree, old, p.opt.Limits)
+	if ferr := errors.Join(<-flushed, f.Close()); err == nil && ferr != nil {
+		err = internal("Put", ferr)
+	}
+	if err != nil {
 		return Package{}, err
 	}
 	if err := p.publish(pkg.SHA256, zip, tree); err != nil {
@@ -163,28 +170,29 @@ func (p *Packages) Put(ctx context.Context, r io.Reader, before string) (Package
 	return pkg, nil
 }
 
-// receive writes the stream to a file and flushes it.
-func (p *Packages) receive(ctx context.Context, file string, r io.Reader) (Package, error) {
+// receive writes the stream to a file, which is not flushed.
+func (p *Packages) receive(ctx context.Context, file string, r io.Reader) (_ Package, _ *os.File, err error) {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return Package{}, internal("Put", err)
+		return Package{}, nil, internal("Put", err)
 	}
-	defer f.Close()
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
 	sum, crc, max := sha256.New(), crc64.New(crcTable), p.opt.Limits.MaxCodeZipBytes
 	in := &input{ctx: ctx, r: io.LimitReader(r, max+1)}
 	n, err := io.Copy(io.MultiWriter(f, sum, crc), in)
 	switch {
 	case in.err != nil:
-		return Package{}, in.err
+		return Package{}, nil, in.err
 	case err != nil:
-		return Package{}, internal("Put", err)
+		return Package{}, nil, internal("Put", err)
 	case n > max:
-		return Package{}, fc.Errorf(fc.InvalidArgument, "code package is larger than %d bytes", max)
+		return Package{}, nil, fc.Errorf(fc.InvalidArgument, "code package is larger than %d bytes", max)
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return Package{}, internal("Put", err)
-	}
-	return Package{SHA256: hex.EncodeToString(sum.Sum(nil)), CRC64: strconv.FormatUint(crc.Sum64(), 10), Size: n}, nil
+	return Package{SHA256: hex.EncodeToString(sum.Sum(nil)), CRC64: strconv.FormatUint(crc.Sum64(), 10), Size: n}, f, nil
 }
 
 // input tells the reader's errors from the writer's and ends with its context.

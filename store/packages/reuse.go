@@ -3,10 +3,14 @@ package packages
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"io"
 	"os"
 	"path"
+	"slices"
+	"sync"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -56,6 +60,48 @@ func (m *model) close() {
 	if m.tree != nil {
 		m.tree.Close()
 	}
+}
+
+// sharers is how many entries are shared at the same time: most of it is waiting for locks of the file system.
+const sharers = 2
+
+// share makes those entries that the model has as well, and returns the others. Together they hold no more than they may,
+// as check has seen.
+func (u *unpacker) share(ctx context.Context, zip io.ReaderAt, old *model, entries []entry) ([]entry, error) {
+	var parts [sharers][]entry // of entries, which end as the rest of them
+	var shared [sharers]int64  // bytes
+	all, ctx := errgroup.WithContext(ctx)
+	for i := range parts {
+		part := entries[i*len(entries)/sharers : (i+1)*len(entries)/sharers]
+		all.Go(func() error {
+			own := unpacker{root: u.root, made: map[string]bool{}}
+			l := &linker{old: old, zip: zip, to: u.root}
+			defer l.close()
+			for _, e := range part {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if e.kind == regular {
+					if err := own.mkdir(path.Dir(e.name)); err != nil {
+						return err
+					}
+					if l.link(e) {
+						shared[i] += int64(e.file.UncompressedSize64)
+						continue
+					}
+				}
+				parts[i] = append(parts[i], e)
+			}
+			return nil
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return nil, err
+	}
+	for _, n := range shared {
+		u.left -= n
+	}
+	return slices.Concat(parts[:]...), nil
 }
 
 // A linker gives a new tree files of a model's, as hard links.
@@ -136,12 +182,18 @@ func read(r io.ReaderAt, b []byte, at int64) bool {
 	return n == len(b)
 }
 
-// A window reads a file in large pieces: a zip is mostly read from its begin to its end, a little at a time. It is not
-// safe for concurrent use.
+// A window reads a file in large pieces: a zip is mostly read from its begin to its end, a little at a time, and by some at
+// once at different places. It may be used concurrently.
 type window struct {
 	file io.ReaderAt
-	at   int64  // where in the file buf begins
-	buf  []byte // what was read there
+
+	mu     sync.Mutex
+	pieces [2 * sharers]piece // the one used last is the first
+}
+
+type piece struct {
+	at  int64  // where in the file buf begins
+	buf []byte // what was read there
 }
 
 // windowSize is what is read ahead, in bytes.
@@ -152,16 +204,24 @@ func (w *window) ReadAt(b []byte, at int64) (int, error) {
 	if len(b) >= windowSize {
 		return w.file.ReadAt(b, at)
 	}
-	if at < w.at || at+int64(len(b)) > w.at+int64(len(w.buf)) {
-		if w.buf == nil {
-			w.buf = make([]byte, 0, windowSize)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := slices.IndexFunc(w.pieces[:], func(p piece) bool { return at >= p.at && at+int64(len(b)) <= p.at+int64(len(p.buf)) })
+	if i < 0 {
+		i = len(w.pieces) - 1
+		p := &w.pieces[i]
+		if p.buf == nil {
+			p.buf = make([]byte, 0, windowSize)
 		}
-		n, err := w.file.ReadAt(w.buf[:windowSize], at)
+		n, err := w.file.ReadAt(p.buf[:windowSize], at)
 		if n < len(b) {
-			w.buf = w.buf[:0]
-			return copy(b, w.buf[:n]), err
+			p.buf = p.buf[:0]
+			return copy(b, p.buf[:n]), err
 		}
-		w.at, w.buf = at, w.buf[:n]
+		p.at, p.buf = at, p.buf[:n]
 	}
-	return copy(b, w.buf[at-w.at:]), nil
+	p := w.pieces[i]
+	copy(w.pieces[1:i+1], w.pieces[:i])
+	w.pieces[0] = p
+	return copy(b, p.buf[at-p.at:]), nil
 }

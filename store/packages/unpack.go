@@ -77,8 +77,9 @@ func unpack(ctx context.Context, file, tree string, old *model, lim fc.Limits) e
 	defer root.Close()
 	u := &unpacker{root: root, made: map[string]bool{}, left: allowance(info.Size(), lim)}
 	if old != nil {
-		u.linker = &linker{old: old, zip: in, to: root}
-		defer u.linker.close()
+		if entries, err = u.share(ctx, in, old, entries); err != nil {
+			return err
+		}
 	}
 	return u.all(ctx, entries)
 }
@@ -201,10 +202,9 @@ func clip(name string) string {
 
 // unpacker writes checked entries into a root that nothing can leave.
 type unpacker struct {
-	root   *os.Root
-	made   map[string]bool // directories
-	left   int64           // bytes that may still be written
-	linker *linker         // nil: everything is written
+	root *os.Root
+	made map[string]bool // directories
+	left int64           // bytes that may still be written
 }
 
 func (u *unpacker) all(ctx context.Context, entries []entry) error {
@@ -238,10 +238,6 @@ func (u *unpacker) write(e entry) error {
 	if e.kind == link {
 		return u.link(e)
 	}
-	if size := int64(e.file.UncompressedSize64); u.linker != nil && size <= u.left && u.linker.link(e) {
-		u.left -= size
-		return nil
-	}
 	return u.file(e)
 }
 
@@ -254,7 +250,8 @@ func (u *unpacker) mkdir(name string) error {
 		if err := u.mkdir(path.Dir(name)); err != nil {
 			return err
 		}
-		if err := u.root.Mkdir(name, 0o755); err != nil {
+		// What is there already is a directory, which another unpacker of the tree has made: check has seen to that.
+		if err := u.root.Mkdir(name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return internal("unpack", err)
 		}
 	}
