@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path"
@@ -68,29 +69,33 @@ const sharers = 2
 // share makes those entries that the model has as well, and returns the others. Together they hold no more than they may,
 // as check has seen.
 func (u *unpacker) share(ctx context.Context, zip io.ReaderAt, old *model, entries []entry) ([]entry, error) {
+	source, err := old.tree.Open(".")
+	if err != nil {
+		return entries, nil
+	}
+	defer source.Close()
+	target, err := u.root.Open(".")
+	if err != nil {
+		return nil, internal("unpack", err)
+	}
+	defer target.Close()
 	var parts [sharers][]entry // of entries, which end as the rest of them
 	var shared [sharers]int64  // bytes
 	all, ctx := errgroup.WithContext(ctx)
 	for i := range parts {
 		part := entries[i*len(entries)/sharers : (i+1)*len(entries)/sharers]
 		all.Go(func() error {
-			own := unpacker{root: u.root, made: map[string]bool{}}
-			l := &linker{old: old, zip: zip, to: u.root}
+			l := &linker{old: old, zip: zip, source: int(source.Fd()), target: int(target.Fd()), dir: -1, made: map[string]bool{".": true}}
 			defer l.close()
 			for _, e := range part {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				if e.kind == regular {
-					if err := own.mkdir(path.Dir(e.name)); err != nil {
-						return err
-					}
-					if l.link(e) {
-						shared[i] += int64(e.file.UncompressedSize64)
-						continue
-					}
+				if e.kind == regular && l.link(e) {
+					shared[i] += int64(e.file.UncompressedSize64)
+				} else {
+					parts[i] = append(parts[i], e)
 				}
-				parts[i] = append(parts[i], e)
 			}
 			return nil
 		})
@@ -104,50 +109,84 @@ func (u *unpacker) share(ctx context.Context, zip io.ReaderAt, old *model, entri
 	return slices.Concat(parts[:]...), nil
 }
 
-// A linker gives a new tree files of a model's, as hard links.
+// A linker gives a new tree files of a model's, as hard links. The new tree has no symbolic links yet, so that no path
+// leaves it.
 type linker struct {
-	old *model
-	zip io.ReaderAt // the new package
-	to  *os.Root
+	old            *model
+	zip            io.ReaderAt     // the new package
+	source, target int             // the trees
+	made           map[string]bool // directories of the new one
 
-	dir    string // of the last link, below both trees; its folders:
-	source *os.File
-	target *os.File
+	name string // of the directory of the last link, below both trees
+	dir  int    // that of the old one; -1: none
 
 	ours, theirs [32 << 10]byte
 }
 
 func (l *linker) close() {
-	if l.source != nil {
-		l.source.Close()
+	if l.dir >= 0 {
+		unix.Close(l.dir)
 	}
-	if l.target != nil {
-		l.target.Close()
-	}
-	l.dir, l.source, l.target = "", nil, nil
+	l.dir = -1
 }
 
-// link makes the entry's file, whose directory is there, a link to the model's if that is the same. False means that it
-// was not made: it differs, or the model's is going at this moment, or has too many links.
+// link makes the entry's file a link to the model's if that is the same. False means that it was not made: it differs, or
+// the model's is going at this moment, or has too many links.
 func (l *linker) link(e entry) bool {
 	if !l.same(e.file) {
 		return false
 	}
-	dir, leaf := path.Split(e.name)
-	if l.source == nil || l.dir != dir {
+	name, leaf := path.Dir(e.name), path.Base(e.name)
+	if l.dir < 0 || l.name != name {
 		l.close()
-		name := path.Join(".", dir)
+		if !l.mkdir(name) {
+			return false
+		}
 		var err error
-		if l.source, err = l.old.tree.Open(name); err != nil {
+		if l.dir, err = l.open(name); err != nil {
+			l.dir = -1
 			return false
 		}
-		if l.target, err = l.to.Open(name); err != nil {
-			l.close()
-			return false
-		}
-		l.dir = dir
+		l.name = name
 	}
-	return unix.Linkat(int(l.source.Fd()), leaf, int(l.target.Fd()), leaf, 0) == nil
+	return unix.Linkat(l.dir, leaf, l.target, e.name, 0) == nil
+}
+
+// open opens a directory of the model's tree, by no symbolic link.
+func (l *linker) open(name string) (int, error) {
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
+	fd, err := unix.Openat2(l.source, name, &how)
+	if err == nil || !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
+		return fd, err
+	}
+	// An old kernel, or a container's filter.
+	dir, err := l.old.tree.Open(name)
+	if err != nil {
+		return -1, err
+	}
+	defer dir.Close()
+	return unix.FcntlInt(dir.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+}
+
+// mkdir makes a directory of the new tree, and its parents, with mode 0755 whatever the umask. Another linker may make the
+// same ones; check has seen that nothing else has their names.
+func (l *linker) mkdir(name string) bool {
+	if l.made[name] {
+		return true
+	}
+	if !l.mkdir(path.Dir(name)) {
+		return false
+	}
+	switch err := unix.Mkdirat(l.target, name, 0o755); {
+	case err == nil:
+		if unix.Fchmodat(l.target, name, 0o755, 0) != nil {
+			return false
+		}
+	case !errors.Is(err, unix.EEXIST):
+		return false
+	}
+	l.made[name] = true
+	return true
 }
 
 // same tells whether the model has the file with the same mode and the same bytes in its zip, and so the same content. A
