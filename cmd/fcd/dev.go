@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -240,19 +242,34 @@ func (d *dev) serve(ctx context.Context) error {
 
 func (d *dev) loop(ctx context.Context, watcher *local.Watcher) error {
 	folder, refused := local.NewFolder(d.Dir), ""
+	begin, settled := time.Now(), true
 	for {
-		begin := time.Now()
+		settle := func() error { return nil }
+		if !settled {
+			settle = sync.OnceValue(func() error { return watcher.Settle(ctx) })
+		}
 		s, err := folder.Scan()
+		deploys := err == nil && s.Sum != refused && s.Sum != d.version
+		if deploys {
+			err = d.deploy(ctx, s, begin, settle)
+		}
+		switch err := settle(); {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, local.ErrUnsettled):
+			settled = true // by now, and if not, what is there is deployed all the same
+			continue
+		case err != nil:
+			return err
+		}
 		switch {
-		case err != nil || s.Sum == refused:
-		case s.Sum != d.version:
+		case deploys:
 			refused = ""
-			err = d.deploy(ctx, s, begin)
-		case refused != "":
+		case err == nil && s.Sum != refused && refused != "":
 			refused = ""
 			d.print.Note(begin.Format(time.TimeOnly) + " back to the version of " + d.deployed.Format(time.TimeOnly))
 		}
-		if err != nil && ctx.Err() == nil {
+		if err != nil {
 			d.refuse(err)
 		}
 		if bad := new(local.CodeError); errors.As(err, &bad) {
@@ -264,16 +281,19 @@ func (d *dev) loop(ctx context.Context, watcher *local.Watcher) error {
 			}
 			return err
 		}
+		begin, settled = time.Now(), false
 	}
 }
 
-// deploy checks a snapshot and deploys it.
-func (d *dev) deploy(ctx context.Context, s *local.Snapshot, begin time.Time) error {
+// deploy checks a snapshot and deploys it, once settle has told that nothing has changed since.
+func (d *dev) deploy(ctx context.Context, s *local.Snapshot, begin time.Time, settle func() error) error {
 	err := d.deployer.Deploy(ctx, s, func() error {
-		if d.checker == nil {
-			return nil
+		var check errgroup.Group
+		if d.checker != nil {
+			check.Go(func() error { return d.checker.Check(ctx, s) })
 		}
-		return d.checker.Check(ctx, s)
+		unsettled := settle()
+		return cmp.Or(unsettled, check.Wait())
 	})
 	if err != nil {
 		return err

@@ -12,12 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How long a folder must have been quiet before it is looked at, and how long one waits at most for that. An editor
-// writes a new file and renames it over the old one; a compiler writes many.
+// How long a folder must have been quiet before what it holds counts, and how long one waits at most for that. An editor
+// writes a new file and renames it over the old one; a compiler writes many. After a breath it is looked at already, since
+// mostly that was all.
 const (
+	breath    = 2 * time.Millisecond
 	quiet     = 15 * time.Millisecond
 	impatient = 90 * time.Millisecond
 )
+
+// ErrUnsettled says that something has changed since the last Wait.
+var ErrUnsettled = errors.New("the folder has changed meanwhile")
 
 // Watcher tells when something in a folder changes. Of node_modules it watches the top only, which npm touches whenever
 // it changes anything: the tens of thousands of folders below would cost memory and tell nothing more.
@@ -75,27 +80,44 @@ func (w *Watcher) add(dir string) error {
 	})
 }
 
-// Wait returns when something has changed and the folder is quiet again. Errors are ctx's and those of watching a new
-// folder.
+// Wait returns when something has changed. More may follow, which Settle tells. Errors are ctx's and those of watching a
+// new folder.
 func (w *Watcher) Wait(ctx context.Context) error {
 	if err := w.next(ctx); err != nil {
 		return err
 	}
-	latest := time.NewTimer(impatient)
+	_, err := w.calm(ctx, breath, 5*breath)
+	return err
+}
+
+// Settle returns when the folder is quiet, or has not become so for long. It is ErrUnsettled if anything has changed since
+// Wait; other errors are those of Wait.
+func (w *Watcher) Settle(ctx context.Context) error {
+	changed, err := w.calm(ctx, quiet, impatient)
+	if err == nil && changed {
+		err = ErrUnsettled
+	}
+	return err
+}
+
+// calm waits until nothing has changed for so long, or hardly longer than most, and tells whether something did.
+func (w *Watcher) calm(ctx context.Context, long, most time.Duration) (changed bool, err error) {
+	latest := time.NewTimer(most)
 	defer latest.Stop()
 	for {
-		ctx, cancel := context.WithTimeout(ctx, quiet)
+		ctx, cancel := context.WithTimeout(ctx, long)
 		err := w.next(ctx)
 		cancel()
 		if errors.Is(err, context.DeadlineExceeded) {
-			return nil
+			return changed, nil
 		}
 		if err != nil {
-			return err
+			return changed, err
 		}
+		changed = true
 		select {
 		case <-latest.C:
-			return nil
+			return changed, nil
 		default:
 		}
 	}

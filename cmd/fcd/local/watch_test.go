@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,34 @@ func watcher(t testing.TB, dir string) *local.Watcher {
 	}
 	t.Cleanup(func() { w.Close() })
 	return w
+}
+
+// await waits for a change and until the folder is quiet.
+func await(t testing.TB, w *local.Watcher) error {
+	t.Helper()
+	if err := w.Wait(withTimeout(t)); err != nil {
+		return err
+	}
+	if err := w.Settle(withTimeout(t)); !errors.Is(err, local.ErrUnsettled) {
+		return err
+	}
+	return nil
+}
+
+func TestMoreChangesUnsettle(t *testing.T) {
+	dir := folder(t, nil)
+	w := watcher(t, dir)
+	write(t, dir+"/a.js", "x")
+	if err := await(t, w); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Settle(withTimeout(t)); err != nil {
+		t.Errorf("without a change: %v", err)
+	}
+	write(t, dir+"/a.js", "y")
+	if err := w.Settle(withTimeout(t)); !errors.Is(err, local.ErrUnsettled) {
+		t.Errorf("after a change: %v", err)
+	}
 }
 
 func TestChangesAreSeen(t *testing.T) {
@@ -52,7 +81,7 @@ func TestChangesAreSeen(t *testing.T) {
 			if err := tt.change(dir); err != nil {
 				t.Fatal(err)
 			}
-			if err := w.Wait(withTimeout(t)); err != nil {
+			if err := await(t, w); err != nil {
 				t.Error(err)
 			}
 		})
@@ -64,18 +93,18 @@ func TestNewFoldersAreWatched(t *testing.T) {
 	w := watcher(t, dir)
 	for _, name := range []string{"a/b/one.js", "a/b/two.js", "a/c/three.js"} {
 		write(t, filepath.Join(dir, name), "x")
-		if err := w.Wait(withTimeout(t)); err != nil {
+		if err := await(t, w); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Wait(withTimeout(t)); err != nil {
+	if err := await(t, w); err != nil {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "again.js"), "x") // in a folder of the same name
-	if err := w.Wait(withTimeout(t)); err != nil {
+	if err := await(t, w); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Contains(w.Watched(), dir) {
@@ -90,7 +119,7 @@ func TestOnlyTheTopOfNodeModulesIsWatched(t *testing.T) {
 	if err := os.MkdirAll(dir+"/node_modules/new/deep", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Wait(withTimeout(t)); err != nil {
+	if err := await(t, w); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
