@@ -15,9 +15,10 @@ import (
 type group struct {
 	w        *writer
 	now      time.Time
-	counters counters // as they will be after the commit
-	jobs     []*job   // in order of arrival
-	results  []result // one per job, refusals included; sent after the commit
+	began    time.Time // by the machine's clock
+	counters counters  // as they will be after the commit
+	jobs     []*job    // in order of arrival
+	results  []result  // one per job, refusals included; sent after the commit
 
 	recs   map[string]store.Rev // revision of a key now; 0 = no record
 	tokens map[string]int64     // of checkpoints
@@ -59,7 +60,7 @@ type mark struct {
 
 func newGroup(w *writer) *group {
 	return &group{
-		w: w, now: w.s.opt.Now(), counters: w.counters,
+		w: w, now: w.s.opt.Now(), began: time.Now(), counters: w.counters,
 		recs: map[string]store.Rev{}, tokens: map[string]int64{}, dedups: map[string]bool{},
 		names: map[string]bool{}, dead: map[string]bool{}, leases: map[string]leaseRow{},
 	}

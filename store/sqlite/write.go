@@ -50,14 +50,34 @@ func (g *group) writeCheckpoints() error {
 	return nil
 }
 
+// writeMessages writes most messages in statements of many rows, which cost less each.
 func (g *group) writeMessages() error {
+	const many = 8
+	put := func(query string, ms []store.Msg) error {
+		args := g.w.args[:0]
+		for i := range ms {
+			m := &ms[i]
+			args = append(args, m.ID, m.RequestID, m.Fn, m.Trigger, m.EventID, m.DedupKey, micros(m.Enqueued),
+				micros(m.Due), micros(m.NotAfter), int64(m.Attempt), m.InvocationID, m.Payload)
+		}
+		_, err := g.w.c.exec(query, args...)
+		clear(args)
+		g.w.args = args
+		return err
+	}
 	for i := range g.messages {
-		m := &g.messages[i]
-		if err := g.remember(m.DedupKey); err != nil {
+		if err := g.remember(g.messages[i].DedupKey); err != nil {
 			return err
 		}
-		if _, err := g.w.c.exec(sqlQueuePut, m.ID, m.RequestID, m.Fn, m.Trigger, m.EventID, m.DedupKey, micros(m.Enqueued),
-			micros(m.Due), micros(m.NotAfter), int64(m.Attempt), m.InvocationID, m.Payload); err != nil {
+	}
+	rest := g.messages
+	for ; len(rest) >= many; rest = rest[many:] {
+		if err := put(sqlQueuePut8, rest[:many]); err != nil {
+			return err
+		}
+	}
+	for i := range rest {
+		if err := put(sqlQueuePut, rest[i:i+1]); err != nil {
 			return err
 		}
 	}

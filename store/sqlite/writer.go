@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"runtime"
@@ -103,10 +104,15 @@ type writer struct {
 	counters counters
 	held     *job // taken from the channel but too big for the group at hand
 	space    diskSpace
+	args     []driver.Value
+
+	flushes     *flusher
+	checkpoints *checkpointer
 }
 
 func (w *writer) run() {
 	defer close(w.s.done)
+	go w.flushes.run()
 	for {
 		first := w.held
 		w.held = nil
@@ -133,7 +139,7 @@ func (w *writer) drain() {
 				w.handle(j)
 			}
 		default:
-			if err := w.c.close(); err != nil {
+			if err := errors.Join(w.flushes.end(), w.c.close()); err != nil {
 				w.s.log.Error("close the database", errField(err))
 			}
 			return
@@ -150,13 +156,14 @@ func (w *writer) handle(first *job) {
 }
 
 func (w *writer) upkeep(do func(*conn) (int64, error)) result {
-	if err := w.failed(); err != nil {
+	if err := w.s.failure(); err != nil {
 		return result{err: err}
 	}
 	n, err := do(w.c)
 	if broken(err) {
 		err = w.s.fail(err)
 	}
+	w.checkpoints.wrote(w.c, int(n), 0)
 	return result{rows: n, err: err}
 }
 
@@ -178,29 +185,17 @@ func (w *writer) gather(first *job) []*job {
 	}
 }
 
-// failed is the fatal error, if there was one: a closed store still serves what it took before.
-func (w *writer) failed() error {
-	select {
-	case <-w.s.failed:
-		return w.s.cause
-	default:
-		return nil
-	}
-}
-
 // commit runs the jobs as one group. If a statement fails before the commit, which a checked Batch does only when the
 // disk is full or a request id is taken, each job is run alone, so that one cannot fail the others.
 func (w *writer) commit(jobs []*job) {
-	if err := w.failed(); err != nil {
+	if err := w.s.failure(); err != nil {
 		refuse(jobs, err)
 		return
 	}
-	start := time.Now()
 	g, err := w.transact(jobs)
 	switch {
 	case err == nil:
-		w.s.met.group(len(jobs), time.Since(start))
-		w.publish(g)
+		w.committed(g)
 	case broken(err) || errors.Is(err, errCommit):
 		refuse(jobs, w.s.fail(err))
 	case len(jobs) == 1 || busy(err): // somebody else holds the database: each alone would wait as long again
@@ -249,17 +244,29 @@ func (w *writer) transact(jobs []*job) (_ *group, err error) {
 	return g, nil
 }
 
-// publish makes a committed group visible, then answers its callers.
-func (w *writer) publish(g *group) {
+// committed lets the next group build on this one, and has it flushed.
+func (w *writer) committed(g *group) {
 	w.counters = g.counters
-	w.s.met.queue(g.counters)
-	w.s.claims.settle(g.ended)
 	w.s.leases.publish(g.leases)
-	w.s.feed.add(g.changes)
+	rows, bytes := 0, 0
+	for _, j := range g.jobs {
+		rows, bytes = rows+j.ops, bytes+j.size
+	}
+	w.checkpoints.wrote(w.c, rows, bytes)
+	w.flushes.groups <- g
+}
+
+// publish makes a flushed group visible, then answers its callers.
+func (g *group) publish() {
+	s := g.w.s
+	s.met.group(len(g.jobs), time.Since(g.began))
+	s.met.queue(g.counters)
+	s.claims.flushed(g.counters.id, g.ended)
+	s.feed.add(g.changes)
 	for i, j := range g.jobs {
 		j.reply <- g.results[i]
 	}
 	if g.wakes {
-		w.s.wakeUp()
+		s.wakeUp()
 	}
 }
