@@ -11,10 +11,10 @@ import (
 // Pages of the write-ahead log, of 4 KiB each, by an estimate on the high side.
 const (
 	// checkpointPages is how many are new before the checkpointer copies them into the database.
-	checkpointPages = 4000
+	checkpointPages = 1000
 	// restartPages is how many there are before the writer copies what is left, which is not much, and begins the log
 	// anew. If the checkpointer is at work just then it waits for its end, but no longer than to twice as many pages.
-	restartPages = 16000
+	restartPages = 4000
 )
 
 // A checkpointer copies what the write-ahead log has gathered into the database beside the writer, whose callers would

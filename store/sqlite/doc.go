@@ -2,8 +2,8 @@
 //
 // Apply hands its Batch to that writer and waits. The writer takes what has gathered, checks each Batch in order of
 // arrival against what the database holds and what the group has decided so far, leaves out the ones that conflict and
-// commits the others in one transaction. The flusher puts the write-ahead log on disk, once for all of them, and only
-// then answers; meanwhile the writer works on the next group, and a third gathers:
+// writes the others in one transaction. The flusher puts the write-ahead log on disk, once for all of them, and only then
+// answers; meanwhile the writer works on the next group, which grows until the flusher is free:
 //
 //	Apply ─┐
 //	Apply ─┼─> jobs ─> writer: [check, check, check] BEGIN … COMMIT ─> flusher: flush ─> replies, change feed, Wake

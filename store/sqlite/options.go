@@ -40,7 +40,7 @@ type Options struct {
 	Now func() time.Time
 	// Log receives what an operator should know; nothing is logged if nil.
 	Log *zap.Logger
-	// flush stands in for the flush before the answers in tests; (*os.File).Sync.
+	// flush stands in for the flush before the answers in tests; fdatasync.
 	flush func(*os.File) error
 	// Registerer receives the store's metrics; none if nil.
 	Registerer prometheus.Registerer
@@ -67,7 +67,7 @@ func (o Options) withDefaults() Options {
 		o.Now = store.SteadyClock()
 	}
 	if o.flush == nil {
-		o.flush = (*os.File).Sync
+		o.flush = datasync
 	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()

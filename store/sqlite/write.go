@@ -2,17 +2,25 @@ package sqlite
 
 import "fcd/store"
 
-// write puts a checked group into the open transaction.
+// write puts what has been checked since the last time into the open transaction.
 func (g *group) write() error {
 	for _, step := range []func() error{
 		g.writeRecords, g.writeCheckpoints, g.writeMessages, g.writeOutcomes, g.writeDead, g.writeEnded, g.writeFates,
-		g.writeLeases,
 	} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
+	g.written = g.mark()
+	return nil
+}
+
+// finish writes what a group has once.
+func (g *group) finish() error {
 	g.wakes = len(g.messages)+len(g.retries)+len(g.redrives) > 0
+	if err := g.writeLeases(); err != nil {
+		return err
+	}
 	if g.counters == g.w.counters {
 		return nil
 	}
@@ -21,7 +29,7 @@ func (g *group) write() error {
 }
 
 func (g *group) writeRecords() error {
-	for _, r := range g.changes {
+	for _, r := range g.changes[g.written.changes:] {
 		var err error
 		if r.Value == nil {
 			_, err = g.w.c.exec(sqlRecDelete, int64(r.Rev), micros(g.now), r.Key)
@@ -36,7 +44,7 @@ func (g *group) writeRecords() error {
 }
 
 func (g *group) writeCheckpoints() error {
-	for _, c := range g.checkpoints {
+	for _, c := range g.checkpoints[g.written.checkpoints:] {
 		var err error
 		if c.Value == nil {
 			_, err = g.w.c.exec(sqlCurDelete, c.Key)
@@ -65,12 +73,12 @@ func (g *group) writeMessages() error {
 		g.w.args = args
 		return err
 	}
-	for i := range g.messages {
-		if err := g.remember(g.messages[i].DedupKey); err != nil {
+	rest := g.messages[g.written.messages:]
+	for i := range rest {
+		if err := g.remember(rest[i].DedupKey); err != nil {
 			return err
 		}
 	}
-	rest := g.messages
 	for ; len(rest) >= many; rest = rest[many:] {
 		if err := put(sqlQueuePut8, rest[:many]); err != nil {
 			return err
@@ -95,8 +103,7 @@ func (g *group) remember(dedup string) error {
 
 func (g *group) writeEnded() error {
 	now := micros(g.now)
-	for i := range g.endings {
-		e := &g.endings[i]
+	for _, e := range g.endings[g.written.endings:] {
 		if err := g.remember(e.DedupKey); err != nil {
 			return err
 		}
@@ -110,7 +117,7 @@ func (g *group) writeEnded() error {
 
 func (g *group) writeOutcomes() error {
 	now := micros(g.now)
-	for _, d := range g.done {
+	for _, d := range g.done[g.written.done:] {
 		if _, err := g.w.c.exec(sqlOutcomePut, d.State, now, int64(d.Attempts), d.Cause, d.Keep, d.ID); err != nil {
 			return err
 		}
@@ -118,7 +125,7 @@ func (g *group) writeOutcomes() error {
 			return err
 		}
 	}
-	for _, r := range g.retries {
+	for _, r := range g.retries[g.written.retries:] {
 		if _, err := g.w.c.exec(sqlQueueRetry, micros(r.Due), counted(r), r.ID); err != nil {
 			return err
 		}
