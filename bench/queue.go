@@ -64,7 +64,7 @@ func accept(ctx context.Context, l *lab, producers int) (_ []pair, err error) {
 	}
 	c, err := costs(ctx, s.process, calls, l.turn())
 	p.Note = fmt.Sprintf("p99 %.1f ms; µs of processor a call: daemon %.0f, client %.0f", median(slow), c.own, c.client)
-	if err == nil && l.profiles != "" {
+	if err == nil {
 		err = l.profile(ctx, s, calls, fmt.Sprintf("accept-%d", producers))
 	}
 	return []pair{p}, err
