@@ -76,6 +76,16 @@ func (s *Store) fail(cause error) error {
 // again, and only a new Open finds out what is really there.
 func (s *Store) Failed() <-chan struct{} { return s.failed }
 
+// failure is the fatal error, if there was one: a closed store still serves what it took before.
+func (s *Store) failure() error {
+	select {
+	case <-s.failed:
+		return s.cause
+	default:
+		return nil
+	}
+}
+
 // usable is nil while the store works.
 func (s *Store) usable() error {
 	select {
