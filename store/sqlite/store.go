@@ -220,6 +220,9 @@ func (s *Store) load(w *writer) error {
 		return fmt.Errorf("resync revision %q: %w", resync, err)
 	}
 	s.feed = newChangeLog(n.rev, store.Rev(floor))
+	if err := s.fetchAhead(w.c); err != nil {
+		return err
+	}
 	return s.leases.load(w.c)
 }
 
