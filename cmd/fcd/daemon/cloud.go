@@ -218,6 +218,7 @@ func (d *Daemon) ossClient() (*oss.Client, error) {
 	if region == "" {
 		region = d.cfg.Region
 	}
+	const connect, answer = 10, 20 // seconds; the SDK would wait a minute for a storage that hangs, and callers with it
 	return oss.New(endpoint, keys.AccessKeyID, keys.AccessKeySecret, oss.AuthVersion(oss.AuthVersionType(c.AuthVersion)),
-		oss.Region(region))
+		oss.Region(region), oss.Timeout(connect, answer))
 }
