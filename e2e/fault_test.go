@@ -361,6 +361,9 @@ func (h *house) linesIfAny(ref string) []string {
 	return h.lines(ref)
 }
 
+// alike is how many changes of one site a start is failed at: it makes hundreds of folders.
+const alike = 3
+
 // TestEverySiteOfAStart fails the N-th change that a daemon makes while it starts, for each N: it says what is wrong with
 // which file, or comes up all the same; and the next start is a good one.
 func TestEverySiteOfAStart(t *testing.T) {
@@ -370,7 +373,7 @@ func TestEverySiteOfAStart(t *testing.T) {
 	for _, kind := range kindsLookedAt() {
 		step := 1
 		if !faultsLong() {
-			step = 41
+			step = 13
 		}
 		refused := 0
 		n := 1
@@ -396,16 +399,21 @@ func TestEverySiteOfAStart(t *testing.T) {
 func startFailingAt(t *testing.T, dir string, n int, kind kindOfFault) (out string, met, ready bool) {
 	t.Helper()
 	var mu sync.Mutex
-	i := 0
+	i, times := 0, map[site]int{}
 	cmd := exec.Command(fcd(t), "serve", "--ports", "any", "--data-dir", dir)
 	var log, said syncBuffer
 	cmd.Stderr, cmd.Stdout = &log, &said
 	tr, err := trap.Start(cmd, trap.Options{Answer: func(c *trap.Call) error {
-		if _, ok := below(dir, c.Path); !ok || !concerns(kind.errno, c) {
+		path, ok := below(dir, c.Path)
+		if !ok || !concerns(kind.errno, c) {
 			return nil
 		}
 		mu.Lock()
 		defer mu.Unlock()
+		here := site{c.Op, path}
+		if times[here]++; times[here] > alike && !(i >= n && kind.lasts) {
+			return nil
+		}
 		if i++; i == n || i > n && kind.lasts {
 			return kind.errno
 		}
@@ -467,10 +475,11 @@ func TestEverySiteOfABackup(t *testing.T) {
 	for _, kind := range kindsLookedAt() {
 		file := filepath.Join(work, "file")
 		n := eachChange(t, []string{dir, work}, kind, []string{"backup", file, "--data-dir", dir}, func(n int, ok bool) {
-			if _, err := os.Stat(file); (err == nil) != ok {
+			_, err := os.Stat(file)
+			if there := err == nil; there != ok && !(there && kind.lasts) { // a read-only disk lets nothing be taken back
 				t.Errorf("%s at change %d of a backup: success %v, the file: %v", kind.name, n, ok, err)
 			}
-			if ok {
+			if err == nil { // which the restores below show to be whole
 				if err := os.Rename(file, good); err != nil {
 					t.Fatal(err)
 				}
@@ -479,10 +488,12 @@ func TestEverySiteOfABackup(t *testing.T) {
 		fmt.Printf("crash: %s at each of %d changes of a backup: a whole file or none\n", kind.name, n)
 		to := filepath.Join(work, "restored")
 		n = eachChange(t, []string{work}, kind, []string{"restore", good, "--data-dir", to}, func(n int, ok bool) {
-			if _, err := os.Stat(to); (err == nil) != ok {
-				t.Errorf("%s at change %d of a restore: success %v, the directory: %v", kind.name, n, ok, err)
+			_, err := os.Stat(to)
+			there := err == nil
+			if ok && !there {
+				t.Errorf("%s at change %d of a restore: success, and no directory: %v", kind.name, n, err)
 			}
-			if out, err := exec.Command(fcd(t), "store", "check", "--data-dir", to).CombinedOutput(); ok && err != nil {
+			if out, err := exec.Command(fcd(t), "store", "check", "--data-dir", to).CombinedOutput(); there && err != nil {
 				t.Errorf("%s at change %d of a restore: %v %s", kind.name, n, err, out)
 			}
 			if err := os.RemoveAll(to); err != nil {

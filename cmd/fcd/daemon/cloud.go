@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"net"
 
 	"github.com/aliyun/aliyun-oss-go-sdk/oss"
@@ -181,7 +182,7 @@ func (d *Daemon) openObjectStorage(context.Context) error {
 	o.Log, o.Registerer = d.log.Named("localcloud.oss"), d.metrics
 	var err error
 	if d.localOSS, err = localoss.New(o); err != nil {
-		return err
+		return fmt.Errorf("in %s: %w", o.Dir, err)
 	}
 	d.onClose("object storage", d.localOSS.Close)
 	d.hosts.setBuckets(d.localOSS.Buckets)
