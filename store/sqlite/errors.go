@@ -39,7 +39,7 @@ func busy(err error) bool {
 func translate(err error) error {
 	switch primary(err) {
 	case sqlite3.SQLITE_FULL:
-		return fmt.Errorf("%w: %w", store.ErrFull, err)
+		return fmt.Errorf("%w: %w", store.ErrNoSpace, err)
 	case sqlite3.SQLITE_CONSTRAINT:
 		return fmt.Errorf("%w: %w", store.ErrConflict, err)
 	case sqlite3.SQLITE_TOOBIG:
@@ -64,7 +64,7 @@ func (s *Store) readError(err error) error {
 // fail makes the store refuse everything from now on. The first cause stays.
 func (s *Store) fail(cause error) error {
 	s.failOnce.Do(func() {
-		s.cause = fmt.Errorf("%w: %w", store.ErrFatal, cause)
+		s.cause = fmt.Errorf("%w: %w", store.ErrFatal, translate(cause))
 		s.log.Error("the store failed", errField(cause))
 		close(s.failed)
 	})

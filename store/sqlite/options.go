@@ -22,7 +22,7 @@ type Options struct {
 
 	MaxMessages  int64 // messages in the queue before Enqueue is store.ErrFull; 5,000,000
 	MaxBytes     int64 // their payloads' bytes; 20 GiB
-	MinFreeBytes int64 // free disk below which Enqueue is store.ErrFull; 1 GiB, negative = not looked at
+	MinFreeBytes int64 // free disk below which Enqueue is store.ErrNoSpace; 1 GiB, negative = not looked at
 
 	DedupFor      time.Duration // how long a DedupKey is remembered; 24 h
 	OutcomesFor   time.Duration // how long ended invocations are kept, dead letters apart; 7 days

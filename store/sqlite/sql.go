@@ -90,6 +90,7 @@ const (
 	sqlQueueDue   = `SELECT id FROM q WHERE fn = ? AND due <= ? ORDER BY due, id LIMIT ?`
 	sqlQueueHead  = `SELECT id, due FROM q WHERE fn = ? ORDER BY due, id LIMIT ?`
 	sqlQueueRetry = `UPDATE q SET due = ?, attempt = attempt + ? WHERE id = ?`
+	sqlQueueFetch = `UPDATE q SET due = ? WHERE fn = ? AND due > ?`
 	sqlQueueEnd   = `DELETE FROM q WHERE id = ?`
 	// One index step per function, however many messages it has.
 	sqlQueueReady = `WITH RECURSIVE f(fn) AS (SELECT min(fn) FROM q

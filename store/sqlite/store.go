@@ -237,6 +237,9 @@ func (s *Store) load(w *writer) error {
 	}
 	s.feed = newChangeLog(n.rev, store.Rev(floor))
 	s.claims.last = n.id
+	if err := s.fetchAhead(w.c); err != nil {
+		return err
+	}
 	return s.leases.load(w.c)
 }
 
