@@ -65,9 +65,9 @@ func readObject(c *call, v any, required bool) error {
 	return decode(body, v, required)
 }
 
-// readUpload is readObject for functions, which may hold code. It waits until there is memory for one more; release must
-// be called when the body is no longer needed.
-func (a *API) readUpload(c *call, v *functionBody, required bool) (release func(), err error) {
+// readUpload is readObject for bodies that may hold code. It waits until there is memory for one more; release must be
+// called when the body is no longer needed.
+func (a *API) readUpload(c *call, v any, required bool) (release func(), err error) {
 	weight := a.o.Limits.MaxRequestBytes
 	if c.ContentLength >= 0 {
 		weight = min(weight, c.ContentLength)
@@ -78,7 +78,7 @@ func (a *API) readUpload(c *call, v *functionBody, required bool) (release func(
 	release = func() { a.uploads.Release(weight) }
 	body, err := readBody(c, a.o.Limits.MaxRequestBytes)
 	if err == nil {
-		err = v.decode(body, required)
+		err = decode(body, v, required)
 	}
 	if err != nil {
 		release()
@@ -151,9 +151,6 @@ type base64Bytes []byte
 func (b *base64Bytes) UnmarshalJSON(literal []byte) error {
 	if len(literal) < 2 || literal[0] != '"' {
 		return fc.InvalidField("Code.ZipFile", "a base64 string", jsonKind(literal))
-	}
-	if string(literal) == lifted {
-		return nil // functionBody.decode has it
 	}
 	text := literal[1 : len(literal)-1]
 	if bytes.IndexByte(text, '\\') >= 0 { // escaped slashes or line breaks

@@ -37,18 +37,6 @@ type functionBody struct {
 	Code                  *codeBody          `json:"code"`
 }
 
-// decode reads the JSON text of a function, the code package apart from the rest.
-func (b *functionBody) decode(text []byte, required bool) error {
-	rest, zip := lift(text)
-	if err := decode(rest, b, required); err != nil {
-		return err
-	}
-	if zip != nil && b.Code != nil && b.Code.ZipFile != nil && *b.Code.ZipFile == nil {
-		*b.Code.ZipFile = zip // nil: lifted, for what was decoded is never nil
-	}
-	return nil
-}
-
 // apply changes the fields of f that were sent, its code aside.
 func (b *functionBody) apply(f *fc.Function) {
 	set(&f.Description, b.Description)

@@ -45,7 +45,7 @@ func FuzzDecodeFunction(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var b functionBody
-		if err := b.decode(body, false); err != nil {
+		if err := decode(body, &b, false); err != nil {
 			refused(t, err)
 			return
 		}
