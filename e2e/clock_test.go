@@ -23,7 +23,7 @@ func (s *skewed) step(d time.Duration) { s.offset.Add(int64(d)) }
 func (s *skewed) daemonBy(t *testing.T, dir string) *process {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "config.yaml")
-	if err := os.WriteFile(file, []byte(crashConfig), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(crashConfig+someInstants), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return serveBy(t, dir, func(c *exec.Cmd) error {

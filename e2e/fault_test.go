@@ -140,7 +140,7 @@ func (f *fault) sites() []site {
 func (f *fault) daemon(t *testing.T) *process {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "config.yaml")
-	if err := os.WriteFile(file, []byte(crashConfig), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(crashConfig+someInstants), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return serveBy(t, f.dir, func(c *exec.Cmd) error {
