@@ -33,7 +33,7 @@ func memory(ctx context.Context, l *lab, instances int) (_ []pair, err error) {
 			return nil, err
 		}
 	}
-	if err := pause(ctx, pick(l, 2*time.Second, 10*time.Second)); err != nil {
+	if err := pause(ctx, pick(l, 4*time.Second, 10*time.Second)); err != nil {
 		return nil, err
 	}
 	all, err := s.pss()
