@@ -148,6 +148,10 @@ func (n *network) neighbours(t *testing.T) {
 
 // spoofed sends, with the privileges of the test, what a function could not even make.
 func (n *network) spoofed(t *testing.T) {
+	if n.caps.OwnKernel {
+		t.Log("not tried: the rule is the host's and the same for all drivers")
+		return
+	}
 	b, address := n.listen(t)
 	defer b.end()
 	procs := processesWith(b.token)
@@ -235,6 +239,11 @@ answer({"down": attempt(ioctl(0x8914, down)), "address": attempt(ioctl(0x8916, a
   "link": attempt(netlink, 0, 16, struct.pack("BxHiII", 0, 0, 1, 0, 0xffffffff)), "table": attempt(netlink, 12, 0xa00, struct.pack("BBH", 1, 0, 0)),
   "bind": attempt(lambda: s.setsockopt(socket.SOL_SOCKET, 25, b"lo")), "transparent": attempt(lambda: s.setsockopt(0, 19, 1)),
   "forward": attempt(lambda: open("/proc/sys/net/ipv4/ip_forward", "w").write("1"))})`, &got, nat)
+	if n.caps.OwnKernel { // it has no such calls; what it lets through of another's source address, the host drops
+		expect(t, got, map[string]string{"down": "EPERM|ENOTTY", "address": "EPERM|ENOTTY", "promiscuous": "EPERM|ENOTTY",
+			"link": "EPERM", "table": "EPERM|EPROTONOSUPPORT", "forward": "EROFS|EACCES"})
+		return
+	}
 	expect(t, got, map[string]string{"down": "EPERM", "address": "EPERM", "promiscuous": "EPERM", "link": "EPERM", "table": "EPERM",
 		"bind": "ok|EPERM", "transparent": "EPERM", "forward": "EROFS|EACCES"})
 }
