@@ -13,7 +13,7 @@ GVISOR   := v0.0.0-20260905035102-160fafc42237
 export FCD_RUNTIMES_DIR ?= $(CURDIR)/$(CACHE)/runtimes
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test bench cgroup2 runsc leaks kills soak crash fuzz layers clean deps-demo deps-test runtimes-demo runtimes-test examples FORCE
+.PHONY: help build demo run test bench cgroup2 runsc leaks kills soak crash faults fuzz layers clean deps-demo deps-test runtimes-demo runtimes-test examples FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ crash: deps-test build runtimes-demo ## kill the daemon, cut its power, fill its
 	FCD_KILLS=$(KILLS) FCD_CRASH_KILLS=$(KILLS) FCD_CRASH_ROUNDS=$(KILLS) FCD_TEST_BIN=$(CURDIR)/$(BIN) go test -count=1 -timeout 90m -v -p 1 \
 		-run 'Kill|PowerCut|Power|FullDisk|ReadOnly|HeldByAnother|Disk|Faults|Flush' ./e2e ./store/sqlite ./logsink/... ./triggers/ways \
 		| grep -E '^(crash:|--- |ok|FAIL|panic| +[a-z_]+\.go|make)' ; exit $${PIPESTATUS[0]}
+
+faults: deps-test build runtimes-demo ## let each change of the disk fail in turn, set the clock, and have the cloud refuse, hang and lie, under load
+	FCD_FAULTS=long FCD_TEST_BIN=$(CURDIR)/$(BIN) go test -count=1 -timeout 60m -v -run 'EachSite|EverySite|ClockThatIsSet|BadDay|BackupUnderLoad' ./e2e | grep -E '^(crash:|--- |ok|FAIL|panic| +[a-z_]+\.go|make)' ; exit $${PIPESTATUS[0]}
 
 cgroup2: ## run the sandbox suite in a virtual machine whose cgroups are of version 2 alone (ACCEL=kvm where that works)
 	@deploy/cgroup2.sh $(CACHE)/cgroup2

@@ -43,6 +43,8 @@ type Options struct {
 
 	// Region and AccountID are part of every resource name that policies are asked about.
 	Region, AccountID string
+	// Disk is what callers are told of where the daemon keeps its data, when there is no room. Default "the data directory".
+	Disk string
 	// ExternalURL is the base of code-download URLs, like "http://127.0.0.1:8080", asked for at each use because the
 	// port may be known only after listening.
 	ExternalURL func() string
