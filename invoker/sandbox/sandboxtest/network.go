@@ -2,6 +2,7 @@ package sandboxtest
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/netip"
@@ -39,6 +40,7 @@ func RunNetwork(t *testing.T, world *Internet, d sandbox.Driver, leftovers func(
 		{"a packet with another's source address goes nowhere", n.spoofed},
 		{"the daemon's services and the instance's own loopback stay", n.loopback},
 		{"a function cannot change its network", n.fixed},
+		{"an instance that waited has its network, and its bounds, when it is claimed", n.claimed},
 		{"an instance without internetAccess stays without", n.off},
 	} {
 		n.run(t, test.name, test.run)
@@ -220,6 +222,30 @@ answer(r)`, nat)
 	if out, exit := b.finish(); out != `{"127.100.0.1 80": "daemon", "own": "own"}` {
 		t.Errorf("exit %+v, output %s", exit, out)
 	}
+}
+
+// claimed starts an instance without code, as those of the pool are, and claims it.
+func (n *network) claimed(t *testing.T) {
+	if !n.caps.Claim {
+		t.Logf("not tried: %s", n.caps.Missing["Claim"])
+		return
+	}
+	b := n.start(t, dialing+`
+os.write(1, b"ready"); wait()
+r = dials(("198.51.100.7", 80), ("169.254.169.254", 80), ("192.0.2.1", 8080)); r["code"] = open("/code/index.py").read()
+answer(r)`, nat)
+	b.ready()
+	code := codeDir(t, map[string]string{"index.py": "the code"})
+	if err := b.Claim(t.Context(), code, sandbox.Limits{MemoryMB: 256, Pids: 64}); err != nil {
+		t.Fatal(err)
+	}
+	b.input.Close()
+	out, exit := b.finish()
+	var got map[string]string
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(out, "ready")), &got); err != nil {
+		t.Fatalf("exit %+v, output %q: %v", exit, out, err)
+	}
+	expect(t, got, map[string]string{"198.51.100.7 80": "192.0.2.1", "169.254.169.254 80": refused, "192.0.2.1 8080": refused, "code": "the code"})
 }
 
 func (n *network) fixed(t *testing.T) {
