@@ -67,7 +67,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.start("async", d.async.Run)
 	d.start("triggers", d.manager.Run)
 	d.start("ways in", d.runWays)
-	d.start("heap", tendHeap)
+	d.start("memory", d.tendMemory)
 	for _, s := range d.servers() {
 		d.start(s.name+" listener", s.serve)
 	}
