@@ -103,7 +103,7 @@ type Triggers interface {
 	// Normalize checks sourceArn, role and configuration of t and sets t.Config and what follows from it. For an update,
 	// old is what is stored and raw is merged into its configuration; for a create old is nil.
 	Normalize(old, t *fc.Trigger, raw json.RawMessage) error
-	// Conflict refuses a trigger that may not stand beside the others of its source.
+	// Conflict refuses a trigger that may not stand beside others of its function or its source.
 	Conflict(t *fc.Trigger, others []*fc.Trigger) error
 	// RoleService is the service that must be trusted by the invocation role of that type of trigger, like
 	// "oss.aliyuncs.com"; "" for a type that needs no role.

@@ -48,6 +48,12 @@ func TestQueueAndPush(t *testing.T) {
 	if n := h.metric("fcd_ways_messages_total", "way", "queue", "name", "photos", "outcome", "kept"); n != 1 {
 		t.Errorf("%v messages became dead letters, want 1", n)
 	}
+	if got := h.must("GET", "!/fcd/v1/deadletters?function=way:queue/photos", nil).object(t)["deadLetters"].([]any); len(got) != 1 {
+		t.Errorf("dead letters of the queue: %v", got)
+	}
+	if got := h.must("GET", "!/fcd/v1/deadletters?function=way:queue/others", nil).object(t)["deadLetters"].([]any); len(got) != 0 {
+		t.Errorf("dead letters of a queue that is not there: %v", got)
+	}
 
 	push := func(path string) int {
 		t.Helper()

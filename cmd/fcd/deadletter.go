@@ -146,7 +146,7 @@ func newDeadLetterList(p *profile) *cobra.Command {
 			return printLetters(all, f.output, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVarP(&f.function, "function", "f", "", "only those of SERVICE[.QUALIFIER]/FUNCTION")
+	cmd.Flags().StringVarP(&f.function, "function", "f", "", "only those of SERVICE[.QUALIFIER]/FUNCTION, or of what stands in its place in the list")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text or json")
 	return cmd
 }
