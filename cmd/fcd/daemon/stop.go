@@ -112,7 +112,7 @@ func (d *Daemon) stages() error {
 			d.log.Info("logs left in the spool for the next start", zap.Error(err))
 		}
 	})
-	d.stop("log shipping", "package sweep", "catalog", "heap")
+	d.stop("log shipping", "package sweep", "catalog", "memory")
 	for _, s := range d.servers() {
 		s.stop(cancelled())
 		d.stop(s.name + " listener")
