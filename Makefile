@@ -7,12 +7,13 @@ NPM      := $(CACHE)/clients
 FUZZTIME ?= 3s
 DATA     ?= data
 KILLS    ?= 200
+GVISOR   := v0.0.0-20260905035102-160fafc42237
 
 # The interpreters that functions run in, fetched once for the demo, the tests and `make run`.
 export FCD_RUNTIMES_DIR ?= $(CURDIR)/$(CACHE)/runtimes
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test bench cgroup2 leaks kills soak crash fuzz layers clean deps-demo deps-test runtimes-demo runtimes-test examples FORCE
+.PHONY: help build demo run test bench cgroup2 runsc leaks kills soak crash faults fuzz layers clean deps-demo deps-test runtimes-demo runtimes-test examples FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -53,10 +54,18 @@ soak: deps-test runtimes-test ## five minutes of full load with exits, timeouts 
 crash: deps-test build runtimes-demo ## kill the daemon, cut its power, fill its disk, under load (KILLS=10: short)
 	FCD_KILLS=$(KILLS) FCD_CRASH_KILLS=$(KILLS) FCD_CRASH_ROUNDS=$(KILLS) FCD_TEST_BIN=$(CURDIR)/$(BIN) go test -count=1 -timeout 90m -v -p 1 \
 		-run 'Kill|PowerCut|Power|FullDisk|ReadOnly|HeldByAnother|Disk|Faults|Flush' ./e2e ./store/sqlite ./logsink/... ./triggers/ways \
-		| grep -E '^(crash:|--- |ok|FAIL|panic| +[a-z_]+\.go|make)' ; exit $${PIPESTATUS[0]}
+		| grep --line-buffered -E '^(crash:|--- |ok|FAIL|panic| +[a-z_]+\.go|make)' ; exit $${PIPESTATUS[0]}
+
+faults: deps-test build runtimes-demo ## let each change of the disk fail in turn, set the clock, and have the cloud refuse, hang and lie, under load
+	FCD_FAULTS=long FCD_TEST_BIN=$(CURDIR)/$(BIN) go test -count=1 -timeout 60m -v -run 'EachSite|EverySite|ClockThatIsSet|BadDay|BackupUnderLoad' ./e2e | grep --line-buffered -E '^(crash:|--- |ok|FAIL|panic| +[a-z_]+\.go|make)' ; exit $${PIPESTATUS[0]}
 
 cgroup2: ## run the sandbox suite in a virtual machine whose cgroups are of version 2 alone (ACCEL=kvm where that works)
 	@deploy/cgroup2.sh $(CACHE)/cgroup2
+
+runsc: deps-test ## build gVisor's runtime and run the sandbox suite against it, without and with the internet
+	@mkdir -p $(CACHE)/gvisor
+	@test -x $(CACHE)/gvisor/runsc || GOBIN=$(CURDIR)/$(CACHE)/gvisor CGO_ENABLED=0 go install gvisor.dev/gvisor/runsc@$(GVISOR)
+	FCD_TEST_RUNSC=$(CURDIR)/$(CACHE)/gvisor/runsc go test -count=1 -timeout 15m -v -run 'OfGVisor$$' ./invoker/sandbox/oci
 
 fuzz: ## run each fuzz target longer (FUZZTIME=60s)
 	@deploy/fuzz.sh $(FUZZTIME)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -73,6 +74,7 @@ func (o *Options) complete() error {
 		o.UploadBytes = defaultUploadBytes
 	}
 	o.UploadBytes = max(o.UploadBytes, o.Limits.MaxRequestBytes)
+	o.Disk = cmp.Or(o.Disk, "the data directory")
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
@@ -160,6 +162,8 @@ func (a *API) drain(c *call) {
 func (a *API) refusal(c *call, err error) answer {
 	var e *fc.Error
 	switch {
+	case a.diskTrouble(err) != "":
+		e = &fc.Error{Code: fc.ResourceThrottled, Message: a.diskTrouble(err), Err: err}
 	case errors.As(err, &e):
 	case c.Context().Err() != nil:
 		e = &fc.Error{Code: fc.ResourceThrottled, Message: "the request was given up", Err: err}

@@ -79,7 +79,10 @@ func (a *API) authorizeLetters(c *call, resource string) error {
 // letters is which dead letters a request is about: those of a function, or all.
 type letters struct{ fn, resource string }
 
-// readLetters reads ?function=SERVICE[.QUALIFIER]/FUNCTION. Where everything would be changed, ?all=true must say so.
+// wayPrefix begins the place of a function in letters that hold what a way in could not read; the ways' (triggers.Manager).
+const wayPrefix = "way:"
+
+// readLetters reads ?function=SERVICE[.QUALIFIER]/FUNCTION, or what viewLetter shows in its place. Where everything would be changed, ?all=true must say so.
 func (a *API) readLetters(c *call, change bool) (letters, error) {
 	q := c.URL.Query()
 	name := q.Get("function")
@@ -93,6 +96,10 @@ func (a *API) readLetters(c *call, change bool) (letters, error) {
 		return letters{fn: deliverySign + name, resource: name}, nil
 	}
 	service, function, _ := strings.Cut(name, "/")
+	if strings.HasPrefix(service, wayPrefix) && function != "" {
+		ref := fc.FunctionRef{Service: service, Function: function}
+		return letters{fn: ref.String(), resource: a.functionARN(ref)}, nil
+	}
 	var p params
 	if err := p.readQualified(service); err != nil {
 		return letters{}, err

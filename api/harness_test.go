@@ -120,6 +120,9 @@ func (kinds) Conflict(t *fc.Trigger, others []*fc.Trigger) error {
 		return err
 	}
 	for _, o := range others {
+		if o.SourceARN != t.SourceARN {
+			continue
+		}
 		if err := json.Unmarshal(o.Config, &its); err != nil {
 			return err
 		}

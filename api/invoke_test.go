@@ -6,9 +6,11 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -99,16 +101,25 @@ func TestErrorsOfTheStoreAreNamed(t *testing.T) {
 		err    error
 		status int
 		code   fc.Code
+		says   string
 	}{
-		{store.ErrFull, 429, fc.ResourceExhausted},
-		{store.ErrUnavailable, 503, fc.ResourceThrottled},
-		{store.ErrFatal, 503, fc.ResourceThrottled},
-		{store.ErrTooLarge, 400, fc.EntityTooLarge},
-		{store.ErrConflict, 409, fc.ConcurrentUpdateError},
+		{store.ErrFull, 429, fc.ResourceExhausted, "queue"},
+		{store.ErrNoSpace, 503, fc.ResourceThrottled, "the disk under /var/lib/fcd is full. Free some room"},
+		{&fs.PathError{Op: "write", Path: "/p", Err: syscall.ENOSPC}, 503, fc.ResourceThrottled, "/var/lib/fcd is full"},
+		{fmt.Errorf("%w: %w", store.ErrFatal, store.ErrNoSpace), 503, fc.ResourceThrottled, "/var/lib/fcd is full"},
+		{syscall.EROFS, 503, fc.ResourceThrottled, "the disk under /var/lib/fcd fails"},
+		{store.ErrUnavailable, 503, fc.ResourceThrottled, "not available"},
+		{store.ErrFatal, 503, fc.ResourceThrottled, "the disk under /var/lib/fcd fails"},
+		{store.ErrTooLarge, 400, fc.EntityTooLarge, ""},
+		{store.ErrConflict, 409, fc.ConcurrentUpdateError, ""},
 	}
 	for _, tt := range tests {
-		s := start(t, func(o *api.Options) { o.Store = failing{o.Store, tt.err} })
-		wantError(t, s.do("POST", "/services", m{"serviceName": "a"}), tt.status, tt.code)
+		s := start(t, func(o *api.Options) { o.Store, o.Disk = failing{o.Store, tt.err}, "/var/lib/fcd" })
+		a := s.do("POST", "/services", m{"serviceName": "a"})
+		wantError(t, a, tt.status, tt.code)
+		if !strings.Contains(a.body, tt.says) {
+			t.Errorf("%v: %s", tt.err, a.body)
+		}
 	}
 }
 

@@ -43,6 +43,8 @@ type Options struct {
 
 	// Region and AccountID are part of every resource name that policies are asked about.
 	Region, AccountID string
+	// Disk is what callers are told of where the daemon keeps its data, when there is no room. Default "the data directory".
+	Disk string
 	// ExternalURL is the base of code-download URLs, like "http://127.0.0.1:8080", asked for at each use because the
 	// port may be known only after listening.
 	ExternalURL func() string
@@ -101,7 +103,7 @@ type Triggers interface {
 	// Normalize checks sourceArn, role and configuration of t and sets t.Config and what follows from it. For an update,
 	// old is what is stored and raw is merged into its configuration; for a create old is nil.
 	Normalize(old, t *fc.Trigger, raw json.RawMessage) error
-	// Conflict refuses a trigger that may not stand beside the others of its source.
+	// Conflict refuses a trigger that may not stand beside others of its function or its source.
 	Conflict(t *fc.Trigger, others []*fc.Trigger) error
 	// RoleService is the service that must be trusted by the invocation role of that type of trigger, like
 	// "oss.aliyuncs.com"; "" for a type that needs no role.

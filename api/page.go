@@ -111,7 +111,7 @@ func storeError(op string, err error) error {
 		return unavailable(fc.ResourceExhausted, "the queue of asynchronous invocations is full")
 	case errors.Is(err, store.ErrTooLarge):
 		return unavailable(fc.EntityTooLarge, "the resource is too large to be kept")
-	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrFatal),
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrFatal), // which diskTrouble tells of
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return unavailable(fc.ResourceThrottled, "the store is not available. Please retry.")
 	}

@@ -161,60 +161,57 @@ func (a *API) triggerFree(ctx context.Context, t *fc.Trigger) error {
 }
 
 // triggerBatch is the write of a trigger together with what keeps it right: its function exists, and no trigger that it
-// might conflict with was written since they were looked at. The latter is held by a record per source that every write
-// of its triggers replaces.
+// might conflict with was written since they were looked at. The latter is held by a record per function and one per
+// source that every write of their triggers replaces.
 func (a *API) triggerBatch(ctx context.Context, t *fc.Trigger, put store.Put) (store.Batch, error) {
-	key := a.bindKey(t)
-	rec, err := a.o.Store.Get(ctx, key)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return store.Batch{}, storeError("Get", err)
-	}
-	if !put.Delete {
-		if err := a.conflict(ctx, t, rec.Rev); err != nil {
-			return store.Batch{}, err
-		}
-	}
-	return store.Batch{
-		Puts:   []store.Put{put, {Key: key, Value: []byte("{}"), If: rec.Rev}},
+	b := store.Batch{
+		Puts:   []store.Put{put},
 		Guards: []store.Guard{{Key: catalog.FunctionKey(t.ServiceName, t.FunctionName), If: store.IfExists}},
-	}, nil
-}
-
-// bindKey is the record of the trigger's source. A kind without one can only conflict within its function.
-func (a *API) bindKey(t *fc.Trigger) string {
-	if t.SourceARN != "" {
-		return catalog.BindKey(t.SourceARN)
 	}
-	return a.functionBindKey(t.ServiceName, t.FunctionName)
+	binds := []string{a.functionBindKey(t.ServiceName, t.FunctionName)}
+	if t.SourceARN != "" {
+		binds = append(binds, catalog.BindKey(t.SourceARN))
+	}
+	var latest store.Rev
+	for _, key := range binds {
+		rec, err := a.o.Store.Get(ctx, key)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return store.Batch{}, storeError("Get", err)
+		}
+		b.Puts = append(b.Puts, store.Put{Key: key, Value: []byte("{}"), If: rec.Rev})
+		latest = max(latest, rec.Rev)
+	}
+	if put.Delete {
+		return b, nil
+	}
+	return b, a.conflict(ctx, t, latest)
 }
 
 func (a *API) functionBindKey(service, function string) string {
 	return catalog.BindKey(a.functionARN(fc.FunctionRef{Service: service, Function: function}))
 }
 
-// conflict asks the kind whether t may stand beside the other triggers of its source or function, as of rev at least.
+// conflict asks whether t may stand beside the other triggers of its function and of its source, as of rev at least.
 func (a *API) conflict(ctx context.Context, t *fc.Trigger, rev store.Rev) error {
+	recs, err := a.o.Store.List(ctx, catalog.TriggerKey(t.ServiceName, t.FunctionName, ""), "", maxSiblings)
+	if err != nil {
+		return storeError("List", err)
+	}
 	var near []*fc.Trigger
+	for _, r := range recs {
+		o, err := catalog.DecodeTrigger(r)
+		if err != nil {
+			return fc.Internal("decode "+r.Key, err)
+		}
+		near = append(near, o)
+	}
 	if t.SourceARN != "" {
 		if err := a.o.Catalog.Wait(ctx, rev); err != nil {
 			return storeError("Wait", err)
 		}
-		near = a.o.Catalog.TriggersBySource(t.SourceARN)
-	} else {
-		recs, err := a.o.Store.List(ctx, catalog.TriggerKey(t.ServiceName, t.FunctionName, ""), "", maxSiblings)
-		if err != nil {
-			return storeError("List", err)
-		}
-		for _, r := range recs {
-			o, err := catalog.DecodeTrigger(r)
-			if err != nil {
-				return fc.Internal("decode "+r.Key, err)
-			}
-			near = append(near, o)
-		}
+		near = append(near, a.o.Catalog.TriggersBySource(t.SourceARN)...)
 	}
-	others := slices.DeleteFunc(slices.Clone(near), func(o *fc.Trigger) bool { return o.Path() == t.Path() })
-	return a.o.Triggers.Conflict(t, others)
+	return a.o.Triggers.Conflict(t, slices.DeleteFunc(near, func(o *fc.Trigger) bool { return o.Path() == t.Path() }))
 }
 
 func (a *API) updateTrigger(c *call) (answer, error) {

@@ -66,7 +66,7 @@ func (l *lab) duel(ctx context.Context, function string, comparator func(context
 		bc, err := costs(ctx, bareProcess, theirs, l.turn())
 		p.Note += fmt.Sprintf("; µs of processor a call: daemon %.0f, functions %.0f, client %.0f against %.0f, %.0f, %.0f",
 			c.own, c.below, c.client, bc.own, bc.below, bc.client)
-		if err == nil && l.profiles != "" {
+		if err == nil {
 			err = l.profile(ctx, s, ours, fmt.Sprintf("%s-%d", function, connections))
 		}
 		return p, err
@@ -163,10 +163,21 @@ func (l *lab) compare(ctx context.Context, ours, theirs load, figure func(sample
 
 // profile runs a load once more, while the daemon is profiled.
 func (l *lab) profile(ctx context.Context, s *server, ours load, name string) error {
+	return l.profiled(ctx, s, name, func(ctx context.Context, d time.Duration) error {
+		_, err := ours.run(ctx, d)
+		return err
+	})
+}
+
+// profiled profiles the daemon while it does some work, if profiles are wanted.
+func (l *lab) profiled(ctx context.Context, s *server, name string, work func(context.Context, time.Duration) error) error {
+	if l.profiles == "" {
+		return nil
+	}
 	const seconds = 5
 	done := make(chan error, 1)
 	go func() { done <- s.profile(ctx, filepath.Join(l.profiles, name+".pprof"), seconds) }()
-	_, err := ours.run(ctx, (seconds+1)*time.Second)
+	err := work(ctx, (seconds+1)*time.Second)
 	if got := <-done; err == nil {
 		err = got
 	}

@@ -33,9 +33,9 @@ const service = "bench" // what all functions are in
 const memoryMB = 1024
 
 // settings differ from the defaults in that a function has two instances, that a client with many connections gets no
-// 429, and that a stop does not wait for a function that sleeps.
+// 429, that there may be as many instances as a row wants, and that a stop does not wait for a function that sleeps.
 const settings = `
-invoker: {maxInstancesPerFunction: 2, queuePerFunction: 1000}
+invoker: {maxInstancesPerFunction: 2, queuePerFunction: 1000, maxInstances: 2000, maxMemoryMB: 4000000, idleTimeout: 1h}
 shutdown: {drain: 100ms}
 log: {level: warn}
 `
@@ -206,6 +206,21 @@ func (s *server) lines() (map[string]float64, error) {
 		}
 	}
 	return counts, nil
+}
+
+// metric reads one of the daemon's figures that has no labels.
+func (s *server) metric(name string) (float64, error) {
+	res, err := http.Get(s.e.Admin + "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	for in := bufio.NewScanner(res.Body); in.Scan(); {
+		if value, ok := strings.CutPrefix(in.Text(), name+" "); ok {
+			return strconv.ParseFloat(value, 64)
+		}
+	}
+	return 0, fmt.Errorf("the daemon has no metric %s", name)
 }
 
 // profile keeps a processor profile of the daemon over the next seconds.

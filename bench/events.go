@@ -57,7 +57,17 @@ func objectEvent(ctx context.Context, l *lab, size int) ([]pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []pair{p}, p.enter(begun[:len(p.Ours)], entries)
+	if err := p.enter(begun[:len(p.Ours)], entries); err != nil {
+		return nil, err
+	}
+	return []pair{p}, l.profiled(ctx, s, fmt.Sprintf("object-%d", size), func(ctx context.Context, d time.Duration) error {
+		for begin := time.Now(); time.Since(begin) < d && ctx.Err() == nil; {
+			if err := with.PutObject("o/again", bytes.NewReader(body)); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	})
 }
 
 // buckets makes a bucket whose objects trigger the function and one that triggers nothing, and warms both.
@@ -157,6 +167,9 @@ func logLines(ctx context.Context, l *lab, lines int) ([]pair, error) {
 		return min(got.rate, budget/float64(lines)), err
 	})
 	taken.Note = fmt.Sprintf("%.0f lines dropped", dropped)
+	if err == nil {
+		err = l.profile(ctx, s, loud, fmt.Sprintf("lines-%d", lines))
+	}
 	return []pair{calls, taken}, err
 }
 

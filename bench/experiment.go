@@ -56,6 +56,9 @@ func experiments() []experiment {
 			{name: "functions-start", what: "start to ready with many functions", against: "the bound of 2 s", unit: "s", must: 1, lower: true},
 			{name: "functions-lookup", what: "median of one connection with many functions", against: "with 100 functions", unit: "ms", must: 1.05, lower: true}},
 			axis: "functions", sizes: [3]int{1_000, 10_000, 100_000}, base: 2, quick: 10_000, run: functions},
+		{rows: []row{{name: "idle-many", what: "median of one connection among idle instances and 100,000 functions", against: "with 1 instance, 100 functions",
+			unit: "ms", must: 1.05, lower: true}},
+			axis: "idle instances", sizes: [3]int{10, 100, 1_000}, base: 2, quick: 20, run: idle},
 		{rows: []row{{name: "dev-redeploy", what: "save to deployed with fcd dev, nodejs, files of 4 KiB", against: "the bound of 150 ms", unit: "ms", must: 1, lower: true}},
 			axis: "files", sizes: [3]int{1, 200, 2200}, base: 2, quick: 2200, run: redeploy},
 	}

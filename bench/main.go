@@ -11,7 +11,7 @@
 //	row NAME ratio R must M strive S ok|short
 //
 // and, in a full run, the table; standard error tells what is being done. latest.json and the plots, SVG and PNG, are
-// written to the directory of -out. With -profile the daemon is profiled during a further turn of the warm rows.
+// written to the directory of -out. With -profile the daemon is profiled during a further turn of the rows about calls, objects and lines.
 package main
 
 import (

@@ -59,7 +59,14 @@ func accept(ctx context.Context, l *lab, producers int) (_ []pair, err error) {
 		slow = append(slow, got.p99)
 		return got.rate, err
 	}, func(context.Context) (float64, error) { return l.appendRate(producers) })
-	p.Note = fmt.Sprintf("p99 %.1f ms", median(slow))
+	if err != nil {
+		return nil, err
+	}
+	c, err := costs(ctx, s.process, calls, l.turn())
+	p.Note = fmt.Sprintf("p99 %.1f ms; µs of processor a call: daemon %.0f, client %.0f", median(slow), c.own, c.client)
+	if err == nil {
+		err = l.profile(ctx, s, calls, fmt.Sprintf("accept-%d", producers))
+	}
 	return []pair{p}, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"fcd/fc"
@@ -33,7 +34,7 @@ func memory(ctx context.Context, l *lab, instances int) (_ []pair, err error) {
 			return nil, err
 		}
 	}
-	if err := pause(ctx, pick(l, 2*time.Second, 10*time.Second)); err != nil {
+	if err := pause(ctx, pick(l, 4*time.Second, 10*time.Second)); err != nil {
 		return nil, err
 	}
 	all, err := s.pss()
@@ -77,12 +78,12 @@ func functionCopy(r store.Record, i int) (store.Put, error) {
 }
 
 // crowded starts a daemon with so many functions, one of which is called hello.
-func (l *lab) crowded(ctx context.Context, name string, functions int) (*server, error) {
+func (l *lab) crowded(ctx context.Context, name string, functions int, file string) (*server, error) {
 	s, err := l.fresh(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(s.deploy(ctx, "hello", "hello.js", 0), s.stop()); err != nil {
+	if err := errors.Join(s.deploy(ctx, "hello", file, 0), s.stop()); err != nil {
 		return nil, err
 	}
 	err = fill(ctx, s.dir, func(db *sqlite.Store) error {
@@ -97,12 +98,12 @@ func (l *lab) crowded(ctx context.Context, name string, functions int) (*server,
 // functions measures the start with so many functions, and a call among them against a call among 100.
 func functions(ctx context.Context, l *lab, n int) (_ []pair, err error) {
 	const bound = 2 // seconds
-	many, err := l.crowded(ctx, "many", n)
+	many, err := l.crowded(ctx, "many", n, "hello.js")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = closing(err, l.discard(many)) }()
-	few, err := l.crowded(ctx, "few", 100)
+	few, err := l.crowded(ctx, "few", 100, "hello.js")
 	if err != nil {
 		return nil, err
 	}
@@ -120,6 +121,72 @@ func functions(ctx context.Context, l *lab, n int) (_ []pair, err error) {
 	lookup, err := l.compare(ctx, ours, theirs, p50)
 	begin := constant(many.took.Seconds(), bound, fmt.Sprintf("%.2f s with 100 functions", few.took.Seconds()))
 	return []pair{begin, lookup}, err
+}
+
+// idle measures a call of one function among so many that have an idle instance each, and 100,000 that are registered,
+// against a call where there is nothing else. Python's instances are the smaller ones: a thousand need 10 GiB.
+func idle(ctx context.Context, l *lab, instances int) (_ []pair, err error) {
+	registered := pick(l, max(1_000, instances), 100_000)
+	many, err := l.crowded(ctx, "idle", registered, "hello.py")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = closing(err, l.discard(many)) }()
+	begin := time.Now()
+	for i := range instances - 1 {
+		if _, err := many.first(fmt.Sprintf("copy%06d", i)); err != nil {
+			return nil, fmt.Errorf("instance %d: %w", i, err)
+		}
+	}
+	took := time.Since(begin)
+	few, err := l.crowded(ctx, "alone", 100, "hello.py")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = closing(err, l.discard(few)) }()
+	ours, err := many.load("hello", event(1<<10), 1)
+	if err != nil {
+		return nil, err
+	}
+	defer ours.close()
+	theirs, err := few.load("hello", event(1<<10), 1)
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.close()
+	p, err := l.compare(ctx, ours, theirs, p50)
+	if err != nil {
+		return nil, err
+	}
+	if err := pause(ctx, pick(l, time.Second, 5*time.Second)); err != nil { // it comes to rest
+		return nil, err
+	}
+	p.Note, err = many.holdings()
+	p.Note = fmt.Sprintf("%d functions, ready in %.2f s, first calls in %.1f s; %s", registered, many.took.Seconds(), took.Seconds(), p.Note)
+	return []pair{p}, err
+}
+
+// holdings tells what a daemon and all its instances hold.
+func (s *server) holdings() (string, error) {
+	own, err := pssOf(s.cmd.Process.Pid)
+	if err != nil {
+		return "", err
+	}
+	all, err := s.pss()
+	if err != nil {
+		return "", err
+	}
+	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
+	if err != nil {
+		return "", err
+	}
+	goroutines, err := s.metric("go_goroutines")
+	if err != nil {
+		return "", err
+	}
+	threads, err := s.metric("go_threads")
+	return fmt.Sprintf("the daemon %.0f MiB, with its instances %.0f MiB, %d descriptors, %.0f goroutines, %.0f threads",
+		own/1024, all, len(files), goroutines, threads), err
 }
 
 // schedules are what the waiting timers have, mixed; none is due within the hour that follows now.

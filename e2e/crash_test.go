@@ -30,16 +30,21 @@ func killsLong() int {
 const crashConfig = `
 invoker: {maxInstancesPerFunction: 4}
 async: {concurrencyPerFunction: 4, retryBase: 50ms, maxRetries: 5}
-timer: {allowSubMinute: true}
 queue: {minFreeBytes: 0}
 shutdown: {drain: 5s}
 `
+
+// Of timers: each second has its instant, whether the daemon was there or not; or only those it was there for.
+const (
+	everyInstant = "timer: {allowSubMinute: true, misfire: all, maxLateness: 2h, maxMisfires: 10000}\n"
+	someInstants = "timer: {allowSubMinute: true}\n"
+)
 
 // daemonOn starts a daemon of the harness on the directory.
 func daemonOn(t *testing.T, dir string) *process {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "config.yaml")
-	if err := os.WriteFile(file, []byte(crashConfig), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(crashConfig+everyInstant), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return serve(t, dir, func(c *exec.Cmd) { c.Args = append(c.Args, "--config", file) })
@@ -55,6 +60,7 @@ func TestKillUnderLoad(t *testing.T) {
 		rounds = n
 	}
 	dir, l := t.TempDir(), newLedger(t)
+	l.whole = true
 	for round := range rounds {
 		if round%5 == 4 {
 			killWhileItStarts(t, dir)
@@ -99,6 +105,7 @@ func TestPowerCutUnderLoad(t *testing.T) {
 		rounds = max(n/2, rounds)
 	}
 	d, l := disk.New(t, 512), newLedger(t)
+	l.whole = true
 	dir := filepath.Join(d.Dir, "data")
 	for round := range rounds {
 		p := daemonOn(t, dir)

@@ -149,6 +149,42 @@ func TestStopOfInvocations(t *testing.T) {
 	}
 }
 
+// TestStopAmongOthers: one that shares its instance is over at once as well, and the others go on there to their end.
+func TestStopAmongOthers(t *testing.T) {
+	h := boot(t)
+	h.service("svc", "")
+	h.python("svc/f", `
+import threading
+go = threading.Event()
+def handler(event, context):
+    if event == b'go':
+        go.set()
+        return
+    print('waits', event.decode())
+    go.wait()
+    print('went on', event.decode())
+`, m{"timeout": 300, "instanceConcurrency": 10})
+	call := invocations("svc/f")
+	for _, id := range []string{"one", "two"} {
+		h.must("POST", call, id, async, header("X-Fc-Stateful-Async-Invocation-Id", id))
+		h.logged("svc/f", "waits "+id)
+	}
+	status := func(id string) string {
+		return h.must("GET", "/services/svc/functions/f/stateful-async-invocations/"+id, nil).object(t)["status"].(string)
+	}
+	h.must("PUT", "/services/svc/functions/f/stateful-async-invocations/one", nil)
+	eventually(t, "the one is stopped", func() bool { return status("one") == "Stopped" })
+	if s := status("two"); s != "Running" {
+		t.Errorf("the other is %s", s)
+	}
+	h.returns("svc/f", "go")
+	eventually(t, "the other ends well", func() bool { return status("two") == "Succeeded" })
+	h.logged("svc/f", "went on two")
+	if s := status("one"); s != "Stopped" {
+		t.Errorf("the one is %s after its function has ended", s)
+	}
+}
+
 // TestDeadLetterCommands: a dead letter is listed, shown, redriven when its function has been mended, and purged.
 func TestDeadLetterCommands(t *testing.T) {
 	h := boot(t, func(c *config.Config) { c.Async.MaxRetries = 0 })

@@ -81,6 +81,33 @@ func (h *house) ask(method, target, body string, headers ...string) (*http.Respo
 	return res, readAll(h.t, res)
 }
 
+func TestAnHTTPTriggerIsItsFunctionsOnlyTrigger(t *testing.T) {
+	h := boot(t)
+	h.makeBucket("pictures")
+	h.service("web", "")
+	h.python("web/page", "def handler(environ, start_response): pass\n")
+	role := ossRole
+	object := ossTrigger("object", "pictures", role, "", "")
+	object["sourceArn"] = "acs:oss:" + region + ":" + h.e.AccountID + ":pictures"
+	others := []m{object, {"triggerName": "hourly", "triggerType": "timer", "triggerConfig": m{"cronExpression": "@every 60m", "enable": true}}}
+	triggers := "/services/web/functions/page/triggers"
+	h.httpTrigger("web/page", "anonymous", "GET")
+	for _, o := range others {
+		if a := h.do("POST", triggers, o); a.status != 400 || !strings.Contains(a.body, "'web'") {
+			t.Errorf("%s beside http: %d %s", o["triggerType"], a.status, a.body)
+		}
+	}
+	h.must("DELETE", triggers+"/web", nil)
+	for _, o := range others {
+		h.must("POST", triggers, o)
+		a := h.do("POST", triggers, m{"triggerName": "web", "triggerType": "http", "triggerConfig": m{"authType": "anonymous", "methods": []string{"GET"}}})
+		if a.status != 400 || !strings.Contains(a.body, "must be the only one") {
+			t.Errorf("http beside %s: %d %s", o["triggerType"], a.status, a.body)
+		}
+		h.must("DELETE", triggers+"/"+o["triggerName"].(string), nil)
+	}
+}
+
 func TestHTTPTriggersCallFunctionsAsTheyExpect(t *testing.T) {
 	h := boot(t)
 	h.service("web", "")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os/exec"
 	"slices"
@@ -30,6 +31,8 @@ type ledger struct {
 	// acknowledges is not held against it, but told of: late.
 	dark bool
 	late map[string]bool
+	// whole: no line can have been refused by a full disk, so each instant of the timer must have left one.
+	whole bool
 	// versions of a function's code and description: the last one sent, and the last one acknowledged.
 	sent, updated int
 }
@@ -407,28 +410,59 @@ func (l *ledger) count(p *process) (c counts) {
 			c.lost++
 		}
 	}
-	c.duplicated += l.ticks(p)
+	twice, missing := l.ticks(p)
+	c.duplicated += twice
+	c.lost += missing
 	return c
 }
 
-// ticks counts the instants of the timer that have more than one invocation. None may.
-func (l *ledger) ticks(p *process) (twice int) {
-	by := map[string]string{}
-	for _, line := range p.lines("load/tick") {
-		f := strings.Fields(line)
-		if len(f) != 3 || f[0] != "tick" {
-			continue
+// ticks looks for the instants of the timer, each of which must have one invocation. It counts those with more, and where
+// nothing may have kept a line from the logstore those with none.
+func (l *ledger) ticks(p *process) (twice, missing int) {
+	l.t.Helper()
+	var by map[string]string
+	soon(time.Minute, func() bool { // the last lines are on their way from the spool
+		by, twice = map[string]string{}, 0
+		for _, line := range p.lines("load/tick") {
+			f := strings.Fields(line)
+			if len(f) != 3 || f[0] != "tick" {
+				continue
+			}
+			if other, ok := by[f[1]]; ok && other != f[2] {
+				l.t.Errorf("the instant %s has the invocations %s and %s", f[1], other, f[2])
+				twice++
+			}
+			by[f[1]] = f[2]
 		}
-		if other, ok := by[f[1]]; ok && other != f[2] {
-			l.t.Errorf("the instant %s has the invocations %s and %s", f[1], other, f[2])
-			twice++
-		}
-		by[f[1]] = f[2]
-	}
-	if len(by) == 0 {
+		missing = holes(l.t, by)
+		return missing == 0 || !l.whole
+	})
+	switch {
+	case len(by) == 0:
 		l.t.Error("the timer never fired")
+	case l.whole && missing > 0:
+		l.t.Errorf("%d instants of the timer between its first and its last have no invocation", missing)
+		return twice, missing
 	}
-	return twice
+	return twice, 0
+}
+
+// holes counts the seconds between the first and the last instant that are none.
+func holes(t *testing.T, instants map[string]string) int {
+	t.Helper()
+	if len(instants) == 0 {
+		return 0
+	}
+	names := slices.Sorted(maps.Keys(instants))
+	first, err := time.Parse(time.RFC3339, names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, err := time.Parse(time.RFC3339, names[len(names)-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(last.Sub(first)/time.Second) + 1 - len(names)
 }
 
 // deadName is a dead letter by its request id and by the name in its event.

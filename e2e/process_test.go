@@ -58,6 +58,12 @@ type process struct {
 // serve starts the program on a data directory and waits until it is ready. change may alter the command.
 func serve(t testing.TB, dir string, change ...func(*exec.Cmd)) *process {
 	t.Helper()
+	return serveBy(t, dir, (*exec.Cmd).Start, change...)
+}
+
+// serveBy is serve with another way to start a command.
+func serveBy(t testing.TB, dir string, start func(*exec.Cmd) error, change ...func(*exec.Cmd)) *process {
+	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	p := &process{house: &house{t: t, dir: dir, http: &http.Client{Transport: transport}}, exit: make(chan error, 1)}
 	p.cmd = exec.Command(fcd(t), "serve", "--ports", "any", "--data-dir", dir)
@@ -70,7 +76,7 @@ func serve(t testing.TB, dir string, change ...func(*exec.Cmd)) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.cmd.Start(); err != nil {
+	if err := start(p.cmd); err != nil {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(out)

@@ -3,6 +3,7 @@ package e2e
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,6 +48,12 @@ func TestQueueAndPush(t *testing.T) {
 	eventually(t, "the queue is empty", func() bool { return q.Left() == 0 })
 	if n := h.metric("fcd_ways_messages_total", "way", "queue", "name", "photos", "outcome", "kept"); n != 1 {
 		t.Errorf("%v messages became dead letters, want 1", n)
+	}
+	if got := h.must("GET", "!/fcd/v1/deadletters?function=way:queue/photos", nil).object(t)["deadLetters"].([]any); len(got) != 1 {
+		t.Errorf("dead letters of the queue: %v", got)
+	}
+	if got := h.must("GET", "!/fcd/v1/deadletters?function=way:queue/others", nil).object(t)["deadLetters"].([]any); len(got) != 0 {
+		t.Errorf("dead letters of a queue that is not there: %v", got)
 	}
 
 	push := func(path string) int {
@@ -114,6 +121,61 @@ func TestListing(t *testing.T) {
 	fourth.logged("in/see", "ObjectCreated:PutObject new")
 	if n := fourth.metric("fcd_trigger_events_total", "type", "oss", "state", "queued"); n != 1 {
 		t.Errorf("%v events were queued, want 1", n)
+	}
+}
+
+// TestUnwantedEventsAreDeliveredOnceATriggerWantsThem replays events that no trigger wanted when they came.
+func TestUnwantedEventsAreDeliveredOnceATriggerWantsThem(t *testing.T) {
+	h := boot(t, func(c *config.Config) {
+		for name, service := range map[string]string{"mns": "mns.aliyuncs.com", "cdn": "cdn.aliyuncs.com", "ots": "ots.aliyuncs.com"} {
+			c.RAM.Roles = append(c.RAM.Roles, config.Role{Name: name, Trust: trusting(service), Policies: []config.Policy{{Name: "AliyunFCInvocationAccess"}}})
+		}
+	})
+	h.service("in", functionRole)
+	h.python("in/see", "def handler(event, context):\n    print('saw ' + event.decode())\n")
+	triggers := "/services/in/functions/see/triggers"
+	topic, table := "acs:mns:"+region+":"+account+":/topics/T", "acs:ots:"+region+":"+account+":instance/i/table/t"
+	make := func(name, kind, source, role string, config m) {
+		t.Helper()
+		h.must("POST", triggers, m{"triggerName": name, "triggerType": kind, "sourceArn": source, "invocationRole": roleARN(role), "triggerConfig": config})
+	}
+	send := func(kind, body string, options ...option) string {
+		t.Helper()
+		got := h.must("POST", "!/fcd/v1/events/"+kind, body, options...).object(t)["events"].([]any)[0].(m)
+		if len(got["matched"].([]any)) != 0 {
+			t.Errorf("%s is wanted: %v", kind, got)
+		}
+		return got["eventId"].(string)
+	}
+	replay := func(event, query, want string) {
+		t.Helper()
+		eventually(t, "the event's record is written", func() bool { return h.do("GET", "!/fcd/v1/events/"+url.PathEscape(event), nil).status == 200 })
+		if a := h.do("POST", "!/fcd/v1/events/"+url.PathEscape(event)+"/replay"+query, nil); !strings.Contains(a.body, want) {
+			t.Errorf("replay of %s: %d %s, want %s", event, a.status, a.body, want)
+		}
+	}
+	make("mns", "mns_topic", topic, "mns", m{"filterTag": "other"})
+	make("cdn", "cdn_events", "acs:cdn:*:"+account, "cdn", m{"eventName": "LogFileCreated", "filter": m{"domain": []string{"other.com"}}})
+	make("bus", "eventbridge", "", "ots", m{"eventRuleFilterPattern": `{"type":["other"]}`})
+	message := send("mns_topic", `{"TopicName":"T","MessageId":"1","Message":"a message","MessageTag":"mine"}`)
+	file := send("cdn_events", `{"events":[{"eventName":"LogFileCreated","traceId":"1","resource":{"domain":"example.com"}}]}`)
+	event := send("eventbridge", `{"specversion":"1.0","id":"1","source":"s","type":"demo"}`)
+	rows := send("tablestore", `{"Records":[{"Type":"PutRow"}]}`, header("X-Fc-Source-Arn", table))
+
+	replay(message, "", `"reason":"tag"`)
+	replay(file, "", `"reason":"filter"`)
+	make("mine", "mns_topic", topic, "mns", m{"filterTag": "mine"})
+	make("ots", "tablestore", table, "ots", m{})
+	h.must("PUT", triggers+"/cdn", m{"triggerConfig": m{"filter": m{"domain": []string{"example.com"}}}})
+	h.must("PUT", triggers+"/bus", m{"triggerConfig": m{"eventRuleFilterPattern": `{"type":["demo"]}`}})
+	replay(message, "?trigger=in/see/mine", `"state":"queued"`)
+	for _, id := range []string{file, event, rows} {
+		replay(id, "", `"state":"queued"`)
+	}
+	h.logged("in/see", "saw a message", `saw {"events":[{"eventName":"LogFileCreated"`, `saw {"specversion":"1.0","id":"1","source":"s","type":"demo"}`,
+		`saw {"Records":[{"Type":"PutRow"}]}`)
+	if a := h.must("GET", "!/fcd/v1/events/"+url.PathEscape(file), nil); strings.Contains(a.body, "fcdKept") {
+		t.Errorf("the event is shown as it is kept: %s", a.body)
 	}
 }
 

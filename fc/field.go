@@ -21,10 +21,7 @@ const (
 // maxShown bounds how much of a refused value an error message repeats, in bytes.
 const maxShown = 160
 
-var (
-	nameForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
-	roleForm = regexp.MustCompile(`^acs:ram::[0-9]+:role/[A-Za-z0-9._@-]{1,64}$`)
-)
+var roleForm = regexp.MustCompile(`^acs:ram::[0-9]+:role/[A-Za-z0-9._@-]{1,64}$`)
 
 // InvalidField is the InvalidArgument error for a field with a wrong value, in the wording that clients look for:
 // "<Field> is set to an invalid value (allowed: a | b, actual: 'x')". Field is UpperCamel; a long actual value is cut.
@@ -50,10 +47,22 @@ func ValidateName(field, name string, max int) error {
 	if name == "" {
 		return MissingField(field)
 	}
-	if len(name) > max || !nameForm.MatchString(name) {
+	if len(name) > max || !wellNamed(name) {
 		return InvalidField(field, fmt.Sprintf("[A-Za-z_][A-Za-z0-9_-]{0,%d}", max-1), name)
 	}
 	return nil
+}
+
+// wellNamed is a regular expression by hand: every request names a service and mostly a function.
+func wellNamed(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_'
+		if !letter && (i == 0 || c != '-' && (c < '0' || c > '9')) {
+			return false
+		}
+	}
+	return name != ""
 }
 
 // ValidateRole checks the form of a role's resource name; "" (no role) is fine.

@@ -48,8 +48,8 @@ type Call struct {
 	// RetryCount is 0 for the first attempt of an asynchronous invocation and for every synchronous one.
 	RetryCount int
 	HTTP       *HTTPRequest // of an HTTP trigger; nil for an event
-	// Stop, if not nil, ends the invocation at once when it is closed: its instance is killed, and the call returns as
-	// one that was cut.
+	// Stop, if not nil, ends the invocation at once when it is closed, and the call returns as one that was cut. Its
+	// instance is killed; one that serves others as well is let be, and what the function goes on to do is for nobody.
 	Stop <-chan struct{}
 }
 

@@ -145,6 +145,29 @@ func TestManyCallsShareFewInstances(t *testing.T) {
 	})
 }
 
+func TestAStopOfOneCallLeavesTheOthersTheirInstance(t *testing.T) {
+	onBothConcurrent(t, nil, func(t *testing.T, r *real, ref fc.FunctionRef) {
+		done := r.waiting(t, ref, "other", "wait")
+		stop, stopped := make(chan struct{}), make(chan error, 1)
+		go func() {
+			_, err := r.Invoke(t.Context(), fc.Call{RequestID: "stopped", Ref: ref, Payload: []byte("file"), Stop: stop})
+			stopped <- err
+		}()
+		res := r.call(t, ref, "echo x")
+		close(stop)
+		if err := <-stopped; fc.CodeOf(err) != fc.ResourceThrottled {
+			t.Errorf("the stopped call: %v", err)
+		}
+		if after := r.call(t, ref, "go"); after.InstanceID != res.InstanceID {
+			t.Error("the instance was replaced")
+		}
+		if got := <-done; string(got.Body) != "went on" || got.InstanceID != res.InstanceID {
+			t.Errorf("the other call: %s %s", got.ErrorType, got.Body)
+		}
+		r.openGate(t)
+	})
+}
+
 func TestErrorsOfOneCallDoNotFailTheOthers(t *testing.T) {
 	onBothConcurrent(t, nil, func(t *testing.T, r *real, ref fc.FunctionRef) {
 		done := r.waiting(t, ref, "w", "file")

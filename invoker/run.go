@@ -63,7 +63,37 @@ func (i *instance) serve(ctx context.Context, call fc.Call, t *fc.Target) (fc.Re
 		i.pool.put(i)
 		return fc.Result{}, err
 	}
-	end := i.stopOn(call.Stop, t.Function)
+	if call.Stop == nil || t.Function.InstanceConcurrency <= 1 {
+		return i.answer(call, t, keys, cold)
+	}
+	return i.answerUnlessStopped(call, t, keys, cold)
+}
+
+// answerUnlessStopped is answer on an instance that serves others as well, which a stop must not cost theirs. The caller
+// is rid of the request at once; the request itself goes on to its end, for nobody, in the place that it has.
+func (i *instance) answerUnlessStopped(call fc.Call, t *fc.Target, keys frame.Credentials, cold bool) (fc.Result, error) {
+	type answered struct {
+		res fc.Result
+		err error
+	}
+	done := make(chan answered, 1)
+	i.v.work.Go(func() { // the instance, which lives as long as a request does, keeps Close from having waited already
+		alone := call
+		alone.Stop = nil
+		res, err := i.answer(alone, t, keys, cold)
+		done <- answered{res, err}
+	})
+	select {
+	case a := <-done:
+		return a.res, a.err
+	case <-call.Stop:
+		return fc.Result{}, fc.Errorf(fc.ResourceThrottled, "the invocation was stopped by its caller")
+	}
+}
+
+// answer is serve, once it is clear that the instance takes the request.
+func (i *instance) answer(call fc.Call, t *fc.Target, keys frame.Credentials, cold bool) (fc.Result, error) {
+	end := i.stopOn(call.Stop)
 	out, err := i.runAll(call, t, keys, cold)
 	end()
 	memory := i.memory()
@@ -95,10 +125,9 @@ func (i *instance) serve(ctx context.Context, call fc.Call, t *fc.Target) (fc.Re
 	}, nil
 }
 
-// stopOn cuts the instance when stop is closed before end is called. An instance that serves others as well is let be:
-// the request goes on to its end.
-func (i *instance) stopOn(stop <-chan struct{}, f *fc.Function) (end func()) {
-	if stop == nil || f.InstanceConcurrency > 1 {
+// stopOn cuts the instance, which serves nobody else, when stop is closed before end is called.
+func (i *instance) stopOn(stop <-chan struct{}) (end func()) {
+	if stop == nil {
 		return func() {}
 	}
 	var watch sync.WaitGroup

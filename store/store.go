@@ -17,6 +17,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -27,6 +28,7 @@ var (
 	ErrFenced      = errors.New("the lease or the claim was lost")          // nothing of that Batch happened
 	ErrTooLarge    = errors.New("too large for the store")
 	ErrFull        = errors.New("the queue is full")                   // bounds of the queue or of the disk; nothing happened
+	ErrNoSpace     = fmt.Errorf("%w: the disk has no room", ErrFull)   // an ErrFull that only room on the disk mends
 	ErrUnavailable = errors.New("the store did not answer in time")    // may have happened
 	ErrFatal       = errors.New("the store failed and must be closed") // the daemon must stop
 	ErrResync      = errors.New("changes since that revision are no longer kept")

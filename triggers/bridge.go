@@ -30,6 +30,7 @@ const (
 	ReasonDisabled    = "disabled"
 	ReasonNoFunction  = "no-function"
 	ReasonNoTrigger   = "no-trigger"
+	ReasonUnreadable  = "unreadable" // what was kept of it cannot be read any more
 )
 
 const invokeAction = "fc:InvokeFunction"

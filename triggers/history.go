@@ -36,6 +36,15 @@ func (h *History) Events(ctx context.Context, f store.EventFilter, before int64,
 // Payload is the event itself: what was kept of it, or what its invocation holds as long as it is queued or a dead letter.
 // nil if neither is there any more.
 func (h *History) Payload(ctx context.Context, e *store.Event) ([]byte, error) {
+	b, err := h.payload(ctx, e)
+	if k, ok := readKept(b); ok {
+		return k.Body, err
+	}
+	return b, err
+}
+
+// payload is Payload as it is kept, which is a record of how the event came where no trigger wanted it.
+func (h *History) payload(ctx context.Context, e *store.Event) ([]byte, error) {
 	b, err := h.Record.EventPayload(ctx, e.ID)
 	if err == nil || !errors.Is(err, store.ErrNotFound) {
 		return b, err
@@ -127,7 +136,7 @@ func (h *History) targets(rows []store.Event, path string) (all []target) {
 func (h *History) again(ctx context.Context, to target) (fc.Replayed, error) {
 	t, e := to.trigger, to.event
 	r := fc.Replayed{Trigger: t.Path(), State: FateUnmatched}
-	payload, err := h.Payload(ctx, e)
+	payload, err := h.payload(ctx, e)
 	if err != nil {
 		return r, err
 	}
@@ -137,11 +146,15 @@ func (h *History) again(ctx context.Context, to target) (fc.Replayed, error) {
 	}
 	ev := Event{TriggerID: t.ID, ID: e.EventID, Subject: e.Subject, Payload: payload, Replayed: true,
 		Source: SourceIdentity{Service: h.Bridge.o.Kinds.RoleService(t.Type), ARN: e.Source}}
+	kind := h.Bridge.o.Kinds.byType[t.Type]
+	if kind.SourceOf != nil && e.Trigger == t.ID {
+		ev.Source.ARN = t.SourceARN // made of the trigger, where what it is found by is wider
+	}
 	if last := e.Last(); last.RequestID != "" && e.Trigger == t.ID && slices.Contains(redo, e.State) {
 		ev.replaces = last.RequestID
 	}
-	if again := h.Bridge.o.Kinds.byType[t.Type].Again; again != nil {
-		ev.Payload, r.Reason, r.Detail = again(t, payload)
+	if kind.Again != nil {
+		ev.Payload, r.Reason, r.Detail = kind.Again(t, payload)
 		if r.Reason != "" {
 			ev.Payload = payload
 			_ = h.Bridge.gone(ev, t, r.Reason, r.Detail)

@@ -39,12 +39,15 @@ type Kind struct {
 	// SourceOf names the source of a trigger whose sourceArn is not sent but made, from its checked configuration. nil:
 	// it is sent, or there is none.
 	SourceOf func(t *fc.Trigger, config json.RawMessage) string
-	// Conflict refuses t beside others, which are of the same source (or, for http, of the same function). nil: never.
+	// Alone: a trigger of the kind must be the only one of its function, of whatever kind the others are.
+	Alone bool
+	// Conflict refuses t beside others, which are of the same source. nil: never.
 	Conflict func(t *fc.Trigger, others []*fc.Trigger) error
 	// Upcoming tells the next n instants after now at which a trigger fires. nil for kinds that do not fire by the clock.
 	Upcoming func(t *fc.Trigger, now time.Time, n int) (fc.Upcoming, error)
 	// Again is the payload of an event that was recorded, as t gets it when somebody has it delivered again; or why t does
-	// not want it: as a word and for people. nil for kinds whose triggers get what was recorded, if they wanted it before.
+	// not want it: as a word and for people. nil for kinds whose triggers get what was recorded, if they wanted it before. The
+	// function Again makes it for kinds with an Inbox.
 	Again func(t *fc.Trigger, payload []byte) (again []byte, reason, detail string)
 	// New makes the kind's source. nil: triggers of the kind are stored and never fire.
 	New func(Env) (Source, error)

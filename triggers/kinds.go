@@ -3,6 +3,7 @@ package triggers
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"fcd/fc"
@@ -80,20 +81,31 @@ func (k *Kinds) checkSource(kind Kind, t *fc.Trigger) error {
 	return fc.ValidateRole("InvocationRole", t.InvocationRole)
 }
 
-// Conflict refuses t beside others: triggers of the same source, or, for kinds without one, of the same function. t
-// itself may be among them. Errors are *fc.Error InvalidArgument.
+// Conflict refuses t beside others, which are of the same function or the same source. t itself may be among them. Errors
+// are *fc.Error InvalidArgument.
 func (k *Kinds) Conflict(t *fc.Trigger, others []*fc.Trigger) error {
-	kind, ok := k.byType[t.Type]
-	if !ok || kind.Conflict == nil {
-		return nil
-	}
-	rest := make([]*fc.Trigger, 0, len(others))
+	kind := k.byType[t.Type]
+	var shared []*fc.Trigger // of its source; one that is of its function as well stands among others twice
 	for _, o := range others {
-		if o.ID != t.ID {
-			rest = append(rest, o)
+		if o.ID == t.ID {
+			continue
+		}
+		only := t.Type
+		if !kind.Alone {
+			only = o.Type
+		}
+		if o.ServiceName == t.ServiceName && o.FunctionName == t.FunctionName && k.byType[only].Alone {
+			return fc.Errorf(fc.InvalidArgument, "function '%s' has the %s trigger '%s': a trigger of type %s must be the only one of its function",
+				t.FunctionName, o.Type, o.Name, only)
+		}
+		if o.SourceARN == t.SourceARN && t.SourceARN != "" && !slices.ContainsFunc(shared, func(s *fc.Trigger) bool { return s.ID == o.ID }) {
+			shared = append(shared, o)
 		}
 	}
-	return kind.Conflict(t, rest)
+	if kind.Conflict == nil {
+		return nil
+	}
+	return kind.Conflict(t, shared)
 }
 
 // Upcoming tells the next n instants after now at which t fires; InvalidArgument for a type that does not fire by the clock.

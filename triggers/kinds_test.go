@@ -53,15 +53,19 @@ func TestKindsWithoutASource(t *testing.T) {
 	}
 }
 
-func TestConflictsOfKindsWithoutASource(t *testing.T) {
+func TestAnHTTPTriggerIsAlone(t *testing.T) {
 	k := sourceless(t)
 	web := &fc.Trigger{ServiceName: "s", FunctionName: "f", Name: "h", ID: "1", Type: fc.TriggerHTTP}
 	other := &fc.Trigger{ServiceName: "s", FunctionName: "f", Name: "t", ID: "2", Type: fc.TriggerTimer}
-	if err := k.Conflict(web, []*fc.Trigger{web}); err != nil {
+	elsewhere := &fc.Trigger{ServiceName: "s", FunctionName: "g", Name: "h", ID: "3", Type: fc.TriggerHTTP}
+	if err := k.Conflict(web, []*fc.Trigger{web, elsewhere}); err != nil {
 		t.Errorf("with itself: %v", err)
 	}
-	if err := k.Conflict(web, []*fc.Trigger{other}); err == nil || !strings.Contains(err.Error(), "'t'") {
+	if err := k.Conflict(web, []*fc.Trigger{other}); fc.CodeOf(err) != fc.InvalidArgument || !strings.Contains(err.Error(), "'t'") {
 		t.Errorf("http beside a timer: %v", err)
+	}
+	if err := k.Conflict(other, []*fc.Trigger{web}); fc.CodeOf(err) != fc.InvalidArgument || !strings.Contains(err.Error(), "'h'") {
+		t.Errorf("a timer beside http: %v", err)
 	}
 }
 

@@ -123,6 +123,9 @@ func (b *Inbox[C]) Receive(ctx context.Context, a fc.Arrival) ([]fc.Receipt, err
 		}
 		all[i].KeepDenied = a.KeepDenied
 		all[i].Unique = all[i].Unique && !a.NoDedup
+		if all[i].Raw == nil {
+			all[i].Raw = func() []byte { return keep(a, all[i].ID) }
+		}
 	}
 	return b.deliver(ctx, all)
 }

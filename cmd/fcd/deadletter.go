@@ -40,11 +40,29 @@ type letterFlags struct {
 	all              bool
 }
 
-func (f *letterFlags) check() error {
+// client is for fcd's own operations; usage error if the flags are not right.
+func (f *letterFlags) client(p *profile) (*client.Client, error) {
 	if f.output != "text" && f.output != "json" {
-		return usagef("--output is %q: it must be text or json", f.output)
+		return nil, usagef("--output is %q: it must be text or json", f.output)
 	}
-	return nil
+	return p.extensions()
+}
+
+// change asks for something to be done with the dead letters that args and flags name: behind them in the path is what.
+func (f *letterFlags) change(cmd *cobra.Command, p *profile, args []string, method, what string) (*client.Answer, error) {
+	q, err := f.which(args)
+	if err != nil {
+		return nil, err
+	}
+	c, err := f.client(p)
+	if err != nil {
+		return nil, err
+	}
+	path := "/deadletters"
+	for _, id := range args {
+		path += "/" + url.PathEscape(id)
+	}
+	return c.Do(cmd.Context(), method, path+what, q, nil)
 }
 
 // which is the query that names one function's letters or all; usage error if a change names neither or both.
@@ -97,10 +115,7 @@ func newDeadLetterList(p *profile) *cobra.Command {
 		Short: "List dead letters, the oldest first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			c, err := p.extensions()
+			c, err := f.client(p)
 			if err != nil {
 				return err
 			}
@@ -131,7 +146,7 @@ func newDeadLetterList(p *profile) *cobra.Command {
 			return printLetters(all, f.output, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVarP(&f.function, "function", "f", "", "only those of SERVICE[.QUALIFIER]/FUNCTION")
+	cmd.Flags().StringVarP(&f.function, "function", "f", "", "only those of SERVICE[.QUALIFIER]/FUNCTION, or of what stands in its place in the list")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text or json")
 	return cmd
 }
@@ -172,10 +187,7 @@ func newDeadLetterShow(p *profile) *cobra.Command {
 		Short: "Show a dead letter with its payload",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			c, err := p.extensions()
+			c, err := f.client(p)
 			if err != nil {
 				return err
 			}
@@ -229,22 +241,7 @@ func newDeadLetterRedrive(p *profile) *cobra.Command {
 check had refused is checked again. The exit code is 1 if one was refused.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			q, err := f.which(args)
-			if err != nil {
-				return err
-			}
-			c, err := p.extensions()
-			if err != nil {
-				return err
-			}
-			path := "/deadletters/redrive"
-			if len(args) == 1 {
-				path = "/deadletters/" + url.PathEscape(args[0]) + "/redrive"
-			}
-			a, err := c.Do(cmd.Context(), http.MethodPost, path, q, nil)
+			a, err := f.change(cmd, p, args, http.MethodPost, "/redrive")
 			if err != nil {
 				return err
 			}
@@ -283,25 +280,11 @@ func newDeadLetterPurge(p *profile) *cobra.Command {
 		Short: "Forget dead letters for good",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			q, err := f.which(args)
+			a, err := f.change(cmd, p, args, http.MethodDelete, "")
 			if err != nil {
 				return err
 			}
-			c, err := p.extensions()
-			if err != nil {
-				return err
-			}
-			path, purged := "/deadletters", "1"
-			if len(args) == 1 {
-				path += "/" + url.PathEscape(args[0])
-			}
-			a, err := c.Do(cmd.Context(), http.MethodDelete, path, q, nil)
-			if err != nil {
-				return err
-			}
+			purged := "1"
 			if n := a.Header.Get("X-Fcd-Purged"); n != "" {
 				purged = n
 			}

@@ -70,6 +70,7 @@ func examine(ctx context.Context, c *config.Config) []finding {
 	all := examineSandbox(c)
 	all = append(all, examineRuntimes(c)...)
 	all = append(all, examineDataDir(c), examineDaemon(ctx, c))
+	all = append(all, examineParked(c)...)
 	return append(all, examineLeftovers(ctx, c)...)
 }
 
@@ -152,11 +153,11 @@ func examineDataDir(c *config.Config) finding {
 	if err := unix.Statfs(dir, &fs); err != nil {
 		return finding{what, findingFail, err.Error()}
 	}
-	free := int64(fs.Bavail) * fs.Bsize >> 20
-	if free < 1024 {
-		return finding{what, findingWarn, fmt.Sprintf("%d MiB free: below 1024 MiB no asynchronous invocation is accepted", free)}
+	free := int64(fs.Bavail) * fs.Bsize
+	if least := c.Queue.MinFreeBytes; free < least {
+		return finding{what, findingWarn, fmt.Sprintf("%d MiB free: below %d MiB (queue.minFreeBytes) no asynchronous invocation is accepted", free>>20, least>>20)}
 	}
-	return finding{what, findingOK, fmt.Sprintf("writable, %d MiB free", free)}
+	return finding{what, findingOK, fmt.Sprintf("writable, %d MiB free", free>>20)}
 }
 
 func examineDaemon(ctx context.Context, c *config.Config) finding {

@@ -14,8 +14,8 @@ const (
 	stopPause = 20 * time.Millisecond
 )
 
-// Stop ends an invocation for its caller: a waiting one is over at once, a running one is cut, unless it shares its
-// instance with others, and is over when that has ended. One that has ended already stays as it is, which is no error.
+// Stop ends an invocation for its caller: a waiting one is over at once, a running one is cut (fc.Call.Stop) and is over
+// when that has happened. One that has ended already stays as it is, which is no error.
 // Errors: store.ErrNotFound, or those of the store.
 func (d *Dispatcher) Stop(ctx context.Context, requestID string) error {
 	for range stopTries {

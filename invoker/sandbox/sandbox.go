@@ -55,7 +55,10 @@ type Spec struct {
 type Caps struct {
 	Claim, HardMemory, HardCPU, Pids, NetNone, NetNAT, Freeze, Rootless bool
 	Shared                                                              bool
-	Missing                                                             map[string]string
+	// OwnKernel says that instances talk to a kernel of their own and not to the host's: what they may ask of it is no
+	// matter of the host's safety.
+	OwnKernel bool
+	Missing   map[string]string
 }
 
 // Usage is what an instance used so far.

@@ -89,8 +89,10 @@ func storageError(err error) *Error {
 		return refuse(http.StatusConflict, "BucketNotEmpty", "the bucket you tried to delete is not empty")
 	case errors.Is(err, disk.ErrTooLarge):
 		return badRequest("EntityTooLarge", "your proposed upload exceeds the maximum allowed size of %d bytes", int64(disk.MaxObject))
-	case errors.Is(err, disk.ErrFull), errors.Is(err, syscall.ENOSPC):
+	case errors.Is(err, disk.ErrFull):
 		return refuse(http.StatusInsufficientStorage, "InsufficientStorage", "the embedded object storage is full")
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return refuse(http.StatusInsufficientStorage, "InsufficientStorage", "the disk of the embedded object storage is full: free some room there and retry")
 	case errors.Is(err, disk.ErrBroken), errors.Is(err, disk.ErrClosed):
 		return refuse(http.StatusServiceUnavailable, "ServiceUnavailable", "please reduce your request rate or try again later")
 	}

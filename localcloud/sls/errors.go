@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"syscall"
 
 	"fcd/sign"
 )
@@ -37,6 +38,9 @@ func asAPIError(err error) (*apiError, bool) {
 	var sig *sign.SLSError
 	if errors.As(err, &sig) {
 		return &apiError{sig.Status, sig.Code, sig.Message}, true
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &apiError{http.StatusServiceUnavailable, "ServerBusy", "the disk of the embedded Log Service is full: free some room there and retry"}, false
 	}
 	return &apiError{http.StatusInternalServerError, "InternalServerError", "an internal error has occurred, please retry"}, false
 }

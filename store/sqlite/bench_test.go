@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,6 +38,7 @@ func benchmarkApply(b *testing.B, producers int, id func(int) string) {
 	payload := make([]byte, 1024)
 	took := make([][]time.Duration, producers)
 	b.ReportAllocs()
+	before := processor(b)
 	b.ResetTimer()
 	produce(b.N, producers, func(w, i int) {
 		start := time.Now()
@@ -48,12 +50,22 @@ func benchmarkApply(b *testing.B, producers int, id func(int) string) {
 		took[w] = append(took[w], time.Since(start))
 	})
 	b.StopTimer()
+	b.ReportMetric(float64((processor(b)-before).Microseconds())/float64(b.N), "cpu-µs")
 	rate := float64(b.N) / b.Elapsed().Seconds()
 	all := slices.Sorted(slices.Values(slices.Concat(took...)))
 	b.ReportMetric(rate, "msgs/s")
 	b.ReportMetric(rate/limit, "of-log")
 	b.ReportMetric(float64(all[len(all)/2].Microseconds()), "p50-µs")
 	b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), "p99-µs")
+}
+
+// processor is the time that this process has used of the processor.
+func processor(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // produce runs do n times from so many goroutines.

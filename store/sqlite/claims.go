@@ -10,6 +10,7 @@ type claims struct {
 	mu   sync.Mutex // held across the reading of candidates, so that no ended message can be claimed
 	byID map[int64]*claim
 	byFn map[string]int // claims per function, expired ones included
+	last int64          // message id up to which the queue is on disk; later ones cannot be claimed yet
 }
 
 type claim struct {
@@ -24,6 +25,9 @@ func newClaims() *claims { return &claims{byID: map[int64]*claim{}, byFn: map[st
 
 // take claims a message unless somebody holds it. mu must be held.
 func (c *claims) take(id int64, fn, owner string, now, expires time.Time) bool {
+	if id > c.last {
+		return false
+	}
 	if old := c.byID[id]; old != nil {
 		if old.ending || old.expires.After(now) {
 			return false
@@ -75,7 +79,16 @@ func (c *claims) release(ids []int64) {
 	}
 }
 
-// settle forgets the claims of messages that a committed group ended or put back.
+// flushed opens the messages of a group to claims, up to id last, and forgets the claims of those that it ended or put
+// back.
+func (c *claims) flushed(last int64, ended []int64) {
+	c.mu.Lock()
+	c.last = last
+	c.mu.Unlock()
+	c.settle(ended)
+}
+
+// settle forgets claims.
 func (c *claims) settle(ids []int64) {
 	if len(ids) == 0 {
 		return

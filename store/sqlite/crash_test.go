@@ -27,9 +27,9 @@ import (
 
 // Environment of the processes that the tests start from their own binary.
 const (
-	envDir   = "FCD_TEST_STORE_DIR"
-	envLimit = "FCD_TEST_FILE_LIMIT"  // bytes a file may have; "" = no bound
-	envSync  = "FCD_TEST_SYNCHRONOUS" // how the store flushes; "" = as it does
+	envDir    = "FCD_TEST_STORE_DIR"
+	envLimit  = "FCD_TEST_FILE_LIMIT" // bytes a file may have; "" = no bound
+	envNoSync = "FCD_TEST_UNFLUSHED"  // the store does not flush; "" = it does
 )
 
 func TestMain(m *testing.M) {
@@ -51,7 +51,11 @@ func child(dir string) int {
 			return 1
 		}
 	}
-	s, err := sqlite.Open(context.Background(), sqlite.Synchronous(sqlite.Options{Dir: dir, MinFreeBytes: -1}, os.Getenv(envSync)))
+	opt := sqlite.Options{Dir: dir, MinFreeBytes: -1}
+	if os.Getenv(envNoSync) != "" {
+		opt = sqlite.Unflushed(opt)
+	}
+	s, err := sqlite.Open(context.Background(), opt)
 	if err != nil {
 		fmt.Println("open:", err)
 		return 1
@@ -317,7 +321,7 @@ func TestWithoutFlushesAPowerCutLoses(t *testing.T) {
 			t.Fatalf("the process ended with %d", exit)
 		}
 		verify(t, dir, acked)
-		disturbed(t, dir, 1000+rand.IntN(2000), func(*os.Process) bool { d.Cut(); return true }, acked, envSync+"=NORMAL")
+		disturbed(t, dir, 1000+rand.IntN(2000), func(*os.Process) bool { d.Cut(); return true }, acked, envNoSync+"=1")
 		d.Replug()
 		if lost := missing(t, dir, acked); lost > 0 {
 			t.Logf("%d acknowledged, %d lost", len(acked), lost)

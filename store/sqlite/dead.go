@@ -62,7 +62,7 @@ func (g *group) letter(requestID string) (size int64, found bool, err error) {
 
 func (g *group) writeDead() error {
 	now := micros(g.now)
-	for _, r := range g.redrives {
+	for _, r := range g.redrives[g.written.redrives:] {
 		if _, err := g.w.c.exec(sqlRedrive, r.id, now, micros(r.NotAfter), r.RequestID); err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (g *group) writeDead() error {
 			return err
 		}
 	}
-	for _, id := range g.purged {
+	for _, id := range g.purged[g.written.purged:] {
 		if _, err := g.w.c.exec(sqlDeadDrop, id); err != nil {
 			return err
 		}

@@ -39,7 +39,7 @@ func busy(err error) bool {
 func translate(err error) error {
 	switch primary(err) {
 	case sqlite3.SQLITE_FULL:
-		return fmt.Errorf("%w: %w", store.ErrFull, err)
+		return fmt.Errorf("%w: %w", store.ErrNoSpace, err)
 	case sqlite3.SQLITE_CONSTRAINT:
 		return fmt.Errorf("%w: %w", store.ErrConflict, err)
 	case sqlite3.SQLITE_TOOBIG:
@@ -64,7 +64,7 @@ func (s *Store) readError(err error) error {
 // fail makes the store refuse everything from now on. The first cause stays.
 func (s *Store) fail(cause error) error {
 	s.failOnce.Do(func() {
-		s.cause = fmt.Errorf("%w: %w", store.ErrFatal, cause)
+		s.cause = fmt.Errorf("%w: %w", store.ErrFatal, translate(cause))
 		s.log.Error("the store failed", errField(cause))
 		close(s.failed)
 	})
@@ -75,6 +75,16 @@ func (s *Store) fail(cause error) error {
 // Failed is closed when the disk has failed the store. The process must then end: a flush that failed cannot be tried
 // again, and only a new Open finds out what is really there.
 func (s *Store) Failed() <-chan struct{} { return s.failed }
+
+// failure is the fatal error, if there was one: a closed store still serves what it took before.
+func (s *Store) failure() error {
+	select {
+	case <-s.failed:
+		return s.cause
+	default:
+		return nil
+	}
+}
 
 // usable is nil while the store works.
 func (s *Store) usable() error {

@@ -78,8 +78,8 @@ func decodeSteps(text string) (all []store.Step, err error) {
 }
 
 func (g *group) writeFates() error {
-	for i := range g.fates {
-		f := &g.fates[i]
+	for i := range g.fates[g.written.fates:] {
+		f := &g.fates[g.written.fates+i]
 		var body int64
 		var err error
 		if f.Payload != nil {

@@ -1,7 +1,9 @@
 package sqlite
 
-// Synchronous is o with other flushes than the store's own, "" for those.
-func Synchronous(o Options, mode string) Options {
-	o.synchronous = mode
+import "os"
+
+// Unflushed is o without the flush before the answers.
+func Unflushed(o Options) Options {
+	o.flush = func(*os.File) error { return nil }
 	return o
 }

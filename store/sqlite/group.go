@@ -14,10 +14,15 @@ import (
 // what the ones before them decided; a Batch that fails takes its own decisions back and leaves the others'.
 type group struct {
 	w        *writer
-	now      time.Time
-	counters counters // as they will be after the commit
-	jobs     []*job   // in order of arrival
-	results  []result // one per job, refusals included; sent after the commit
+	now      time.Time // of the checks at hand
+	began    time.Time // by the machine's clock
+	counters counters  // as they will be after the commit
+	jobs     []*job    // in order of arrival
+	results  []result  // one per job, refusals included; sent after the flush
+	ops      int       // of the jobs
+	size     int       // of the jobs, in bytes
+	reserved bool      // the flusher waits for it
+	written  mark      // how much of the lists stands in the transaction
 
 	recs   map[string]store.Rev // revision of a key now; 0 = no record
 	tokens map[string]int64     // of checkpoints
@@ -59,7 +64,7 @@ type mark struct {
 
 func newGroup(w *writer) *group {
 	return &group{
-		w: w, now: w.s.opt.Now(), counters: w.counters,
+		w: w, now: w.s.opt.Now(), began: time.Now(), counters: w.counters,
 		recs: map[string]store.Rev{}, tokens: map[string]int64{}, dedups: map[string]bool{},
 		names: map[string]bool{}, dead: map[string]bool{}, leases: map[string]leaseRow{},
 	}
@@ -67,7 +72,6 @@ func newGroup(w *writer) *group {
 
 // check decides a job. An error means that the database could not be read.
 func (g *group) check(j *job) error {
-	g.jobs = append(g.jobs, j)
 	if err := j.ctx.Err(); err != nil {
 		g.results = append(g.results, result{err: err})
 		return nil

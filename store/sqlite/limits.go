@@ -82,7 +82,7 @@ type diskSpace struct {
 	free   int64
 }
 
-// room is ErrFull if more messages or bytes do not fit the queue or the disk.
+// room is ErrFull if more messages or bytes do not fit the queue, ErrNoSpace if they do not fit the disk.
 func (g *group) room(messages int, bytes int64) error {
 	opt := &g.w.s.opt
 	switch {
@@ -94,7 +94,7 @@ func (g *group) room(messages int, bytes int64) error {
 	return g.space()
 }
 
-// space is ErrFull if the disk has too little room left.
+// space is ErrNoSpace if the disk has too little room left.
 func (g *group) space() error {
 	opt, d := &g.w.s.opt, &g.w.space
 	if opt.MinFreeBytes < 0 {
@@ -103,12 +103,12 @@ func (g *group) space() error {
 	if now := time.Now(); now.Sub(d.looked) > time.Second {
 		free, err := freeBytes(opt.Dir)
 		if err != nil {
-			return fmt.Errorf("%w: free space unknown: %w", store.ErrFull, err)
+			return fmt.Errorf("%w: free space unknown: %w", store.ErrNoSpace, err)
 		}
 		d.looked, d.free = now, free
 	}
 	if d.free < opt.MinFreeBytes {
-		return fmt.Errorf("%w: the disk has %d bytes free, less than %d", store.ErrFull, d.free, opt.MinFreeBytes)
+		return fmt.Errorf("%w: %s has %d bytes free, less than %d", store.ErrNoSpace, opt.Dir, d.free, opt.MinFreeBytes)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,7 +22,7 @@ type Options struct {
 
 	MaxMessages  int64 // messages in the queue before Enqueue is store.ErrFull; 5,000,000
 	MaxBytes     int64 // their payloads' bytes; 20 GiB
-	MinFreeBytes int64 // free disk below which Enqueue is store.ErrFull; 1 GiB, negative = not looked at
+	MinFreeBytes int64 // free disk below which Enqueue is store.ErrNoSpace; 1 GiB, negative = not looked at
 
 	DedupFor      time.Duration // how long a DedupKey is remembered; 24 h
 	OutcomesFor   time.Duration // how long ended invocations are kept, dead letters apart; 7 days
@@ -39,8 +40,8 @@ type Options struct {
 	Now func() time.Time
 	// Log receives what an operator should know; nothing is logged if nil.
 	Log *zap.Logger
-	// synchronous weakens the flushes in a test that shows what they are for; FULL.
-	synchronous string
+	// flush stands in for the flush before the answers in tests; fdatasync.
+	flush func(*os.File) error
 	// Registerer receives the store's metrics; none if nil.
 	Registerer prometheus.Registerer
 }
@@ -62,11 +63,11 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MaxEvents, 1_000_000)
 	setDefault(&o.MaxEventBytes, 256<<20)
 	setDefault(&o.SweepEvery, time.Minute)
-	if o.synchronous == "" {
-		o.synchronous = "FULL"
-	}
 	if o.Now == nil {
 		o.Now = store.SteadyClock()
+	}
+	if o.flush == nil {
+		o.flush = datasync
 	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()

@@ -77,7 +77,10 @@ const (
 	sqlDedupPut = `INSERT INTO dedup(k, expires) VALUES (?, ?) ON CONFLICT(k) DO UPDATE SET expires = excluded.expires`
 
 	sqlMsgColumns = `id, rid, fn, trg, ev, dedup, enqueued, due, not_after, attempt, iid, payload`
-	sqlQueuePut   = `INSERT INTO q(` + sqlMsgColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ifnull(?, zeroblob(0)))`
+	sqlMsgRow     = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ifnull(?, zeroblob(0)))`
+	sqlMsgRows4   = sqlMsgRow + `, ` + sqlMsgRow + `, ` + sqlMsgRow + `, ` + sqlMsgRow
+	sqlQueuePut   = `INSERT INTO q(` + sqlMsgColumns + `) VALUES ` + sqlMsgRow
+	sqlQueuePut8  = `INSERT INTO q(` + sqlMsgColumns + `) VALUES ` + sqlMsgRows4 + `, ` + sqlMsgRows4
 	sqlQueueByID  = `SELECT ` + sqlMsgColumns + ` FROM q WHERE fn = ? AND iid = ? AND iid <> ''`
 	sqlQueueOf    = `SELECT ` + sqlMsgColumns + ` FROM q WHERE fn = ?1 AND enqueued >= ?2 AND enqueued < ?3
 		AND substr(CASE iid WHEN '' THEN rid ELSE iid END, 1, length(?4)) = ?4 AND ?8 = ''`
@@ -87,6 +90,7 @@ const (
 	sqlQueueDue   = `SELECT id FROM q WHERE fn = ? AND due <= ? ORDER BY due, id LIMIT ?`
 	sqlQueueHead  = `SELECT id, due FROM q WHERE fn = ? ORDER BY due, id LIMIT ?`
 	sqlQueueRetry = `UPDATE q SET due = ?, attempt = attempt + ? WHERE id = ?`
+	sqlQueueFetch = `UPDATE q SET due = ? WHERE fn = ? AND due > ?`
 	sqlQueueEnd   = `DELETE FROM q WHERE id = ?`
 	// One index step per function, however many messages it has.
 	sqlQueueReady = `WITH RECURSIVE f(fn) AS (SELECT min(fn) FROM q

@@ -38,7 +38,7 @@ type Store struct {
 	claims  *claims
 	leases  *leases
 	sweeps  sync.WaitGroup
-	cancel  context.CancelFunc // ends the sweeper
+	cancel  context.CancelFunc // ends the sweeper and the checkpointer
 
 	closeOnce sync.Once
 	closeErr  error
@@ -97,12 +97,13 @@ func (s *Store) open(ctx context.Context) (err error) {
 		return errors.Join(err, s.lock.Close())
 	}
 	if s.met, err = newMetrics(s.opt.Registerer, w); err != nil {
-		return errors.Join(err, s.read.Close(), w.c.close(), s.lock.Close())
+		return errors.Join(err, s.read.Close(), w.checkpoints.c.close(), w.flushes.log.Close(), w.c.close(), s.lock.Close())
 	}
 	sweepCtx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	go w.run()
 	s.sweeps.Go(func() { s.sweepLoop(sweepCtx) })
+	s.sweeps.Go(func() { w.checkpoints.run(sweepCtx) })
 	return nil
 }
 
@@ -129,6 +130,12 @@ func (s *Store) openDatabase(ctx context.Context) (_ *writer, err error) {
 			return nil, errors.Join(err, s.read.Close())
 		}
 	}
+	if w.flushes, err = newFlusher(s); err != nil {
+		return nil, errors.Join(err, s.read.Close())
+	}
+	if w.checkpoints, err = newCheckpointer(ctx, s); err != nil {
+		return nil, errors.Join(err, s.read.Close(), w.flushes.log.Close())
+	}
 	return w, nil
 }
 
@@ -150,34 +157,43 @@ func (s *Store) openWriter(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := setUp(c, s.opt.synchronous); err != nil {
+	if err := setUp(c); err != nil {
 		return nil, errors.Join(err, c.close())
 	}
 	return c, nil
 }
 
 // setUp brings a fresh connection of the writer to its settings and the file to this binary's schema.
-func setUp(c *conn, synchronous string) error {
+func setUp(c *conn) error {
 	for _, p := range []string{
-		"busy_timeout = 5000", "auto_vacuum = INCREMENTAL", "journal_mode = WAL", "synchronous = " + synchronous,
-		"cache_size = -16384", "wal_autocheckpoint = 1000", "journal_size_limit = 67108864",
+		"busy_timeout = 5000", "auto_vacuum = INCREMENTAL", "journal_mode = WAL", "synchronous = NORMAL",
+		"cache_size = -16384", "journal_size_limit = 67108864",
+		fmt.Sprintf("wal_autocheckpoint = %d", 2*restartPages), // should the checkpointer's estimate be wrong
 		"foreign_keys = ON", "temp_store = MEMORY",
 	} {
 		if err := c.script("PRAGMA " + p); err != nil {
 			return fmt.Errorf("pragma %s: %w", p, err)
 		}
 	}
-	for pragma, want := range durability {
-		got, _, err := c.text("PRAGMA " + pragma)
-		if err != nil || got != want && synchronous == "FULL" {
-			return errors.Join(fmt.Errorf("pragma %s is %q, not %q", pragma, got, want), err)
-		}
+	// With FULL every commit would flush before it returns; the flusher does that behind it.
+	if err := durable(func(pragma string) (got string, err error) {
+		got, _, err = c.text("PRAGMA " + pragma)
+		return got, err
+	}, "1"); err != nil {
+		return err
 	}
 	return migrate(c)
 }
 
-// durability is what every connection must have; without it an acknowledged write could be lost.
-var durability = map[string]string{"journal_mode": "wal", "synchronous": "2"}
+// durable checks a connection's settings without which an acknowledged write could be lost.
+func durable(setting func(pragma string) (string, error), synchronous string) error {
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": synchronous} {
+		if got, err := setting(pragma); err != nil || got != want {
+			return errors.Join(fmt.Errorf("pragma %s is %q, not %q", pragma, got, want), err)
+		}
+	}
+	return nil
+}
 
 func migrate(c *conn) error {
 	if err := c.script(sqlMetaTable); err != nil {
@@ -220,6 +236,10 @@ func (s *Store) load(w *writer) error {
 		return fmt.Errorf("resync revision %q: %w", resync, err)
 	}
 	s.feed = newChangeLog(n.rev, store.Rev(floor))
+	s.claims.last = n.id
+	if err := s.fetchAhead(w.c); err != nil {
+		return err
+	}
 	return s.leases.load(w.c)
 }
 
@@ -232,11 +252,11 @@ func openReaders(ctx context.Context, file string) (*sql.DB, error) {
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(maxReaders)
 	db.SetMaxIdleConns(maxReaders)
-	for pragma, want := range durability {
-		var got string
-		if err := db.QueryRowContext(ctx, "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
-			return nil, errors.Join(fmt.Errorf("pragma %s is %q, not %q", pragma, got, want), err, db.Close())
-		}
+	if err := durable(func(pragma string) (got string, err error) {
+		err = db.QueryRowContext(ctx, "PRAGMA "+pragma).Scan(&got)
+		return got, err
+	}, "2"); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
 }

@@ -2,17 +2,25 @@ package sqlite
 
 import "fcd/store"
 
-// write puts a checked group into the open transaction.
+// write puts what has been checked since the last time into the open transaction.
 func (g *group) write() error {
 	for _, step := range []func() error{
 		g.writeRecords, g.writeCheckpoints, g.writeMessages, g.writeOutcomes, g.writeDead, g.writeEnded, g.writeFates,
-		g.writeLeases,
 	} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
+	g.written = g.mark()
+	return nil
+}
+
+// finish writes what a group has once.
+func (g *group) finish() error {
 	g.wakes = len(g.messages)+len(g.retries)+len(g.redrives) > 0
+	if err := g.writeLeases(); err != nil {
+		return err
+	}
 	if g.counters == g.w.counters {
 		return nil
 	}
@@ -21,7 +29,7 @@ func (g *group) write() error {
 }
 
 func (g *group) writeRecords() error {
-	for _, r := range g.changes {
+	for _, r := range g.changes[g.written.changes:] {
 		var err error
 		if r.Value == nil {
 			_, err = g.w.c.exec(sqlRecDelete, int64(r.Rev), micros(g.now), r.Key)
@@ -36,7 +44,7 @@ func (g *group) writeRecords() error {
 }
 
 func (g *group) writeCheckpoints() error {
-	for _, c := range g.checkpoints {
+	for _, c := range g.checkpoints[g.written.checkpoints:] {
 		var err error
 		if c.Value == nil {
 			_, err = g.w.c.exec(sqlCurDelete, c.Key)
@@ -50,14 +58,34 @@ func (g *group) writeCheckpoints() error {
 	return nil
 }
 
+// writeMessages writes most messages in statements of many rows, which cost less each.
 func (g *group) writeMessages() error {
-	for i := range g.messages {
-		m := &g.messages[i]
-		if err := g.remember(m.DedupKey); err != nil {
+	const many = 8
+	put := func(query string, ms []store.Msg) error {
+		args := g.w.args[:0]
+		for i := range ms {
+			m := &ms[i]
+			args = append(args, m.ID, m.RequestID, m.Fn, m.Trigger, m.EventID, m.DedupKey, micros(m.Enqueued),
+				micros(m.Due), micros(m.NotAfter), int64(m.Attempt), m.InvocationID, m.Payload)
+		}
+		_, err := g.w.c.exec(query, args...)
+		clear(args)
+		g.w.args = args
+		return err
+	}
+	rest := g.messages[g.written.messages:]
+	for i := range rest {
+		if err := g.remember(rest[i].DedupKey); err != nil {
 			return err
 		}
-		if _, err := g.w.c.exec(sqlQueuePut, m.ID, m.RequestID, m.Fn, m.Trigger, m.EventID, m.DedupKey, micros(m.Enqueued),
-			micros(m.Due), micros(m.NotAfter), int64(m.Attempt), m.InvocationID, m.Payload); err != nil {
+	}
+	for ; len(rest) >= many; rest = rest[many:] {
+		if err := put(sqlQueuePut8, rest[:many]); err != nil {
+			return err
+		}
+	}
+	for i := range rest {
+		if err := put(sqlQueuePut, rest[i:i+1]); err != nil {
 			return err
 		}
 	}
@@ -75,8 +103,7 @@ func (g *group) remember(dedup string) error {
 
 func (g *group) writeEnded() error {
 	now := micros(g.now)
-	for i := range g.endings {
-		e := &g.endings[i]
+	for _, e := range g.endings[g.written.endings:] {
 		if err := g.remember(e.DedupKey); err != nil {
 			return err
 		}
@@ -90,7 +117,7 @@ func (g *group) writeEnded() error {
 
 func (g *group) writeOutcomes() error {
 	now := micros(g.now)
-	for _, d := range g.done {
+	for _, d := range g.done[g.written.done:] {
 		if _, err := g.w.c.exec(sqlOutcomePut, d.State, now, int64(d.Attempts), d.Cause, d.Keep, d.ID); err != nil {
 			return err
 		}
@@ -98,7 +125,7 @@ func (g *group) writeOutcomes() error {
 			return err
 		}
 	}
-	for _, r := range g.retries {
+	for _, r := range g.retries[g.written.retries:] {
 		if _, err := g.w.c.exec(sqlQueueRetry, micros(r.Due), counted(r), r.ID); err != nil {
 			return err
 		}

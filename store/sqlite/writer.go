@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"runtime"
@@ -103,10 +104,15 @@ type writer struct {
 	counters counters
 	held     *job // taken from the channel but too big for the group at hand
 	space    diskSpace
+	args     []driver.Value
+
+	flushes     *flusher
+	checkpoints *checkpointer
 }
 
 func (w *writer) run() {
 	defer close(w.s.done)
+	go w.flushes.run()
 	for {
 		first := w.held
 		w.held = nil
@@ -133,7 +139,7 @@ func (w *writer) drain() {
 				w.handle(j)
 			}
 		default:
-			if err := w.c.close(); err != nil {
+			if err := errors.Join(w.flushes.end(), w.c.close()); err != nil {
 				w.s.log.Error("close the database", errField(err))
 			}
 			return
@@ -146,69 +152,82 @@ func (w *writer) handle(first *job) {
 		first.reply <- w.upkeep(first.alone)
 		return
 	}
-	w.commit(w.gather(first))
+	w.commit([]*job{first}, true)
 }
 
 func (w *writer) upkeep(do func(*conn) (int64, error)) result {
-	if err := w.failed(); err != nil {
+	if err := w.s.failure(); err != nil {
 		return result{err: err}
 	}
 	n, err := do(w.c)
 	if broken(err) {
 		err = w.s.fail(err)
 	}
+	w.checkpoints.wrote(w.c, int(n), 0)
 	return result{rows: n, err: err}
 }
 
-// gather takes what waits already, without waiting for more.
-func (w *writer) gather(first *job) []*job {
+// more takes what waits already, as far as it fits into the group; while there is nothing it waits until the flusher is
+// free. It is empty when the group is to be committed.
+func (w *writer) more(g *group) (jobs []*job) {
 	runtime.Gosched() // let callers that were just answered come back
-	group, ops, size := []*job{first}, first.ops, first.size
-	for {
+	for w.held == nil {
+		var j *job
 		select {
-		case j := <-w.s.jobs:
-			if j.alone != nil || ops+j.ops > maxOps || size+j.size > maxBytes {
-				w.held = j
-				return group
-			}
-			group, ops, size = append(group, j), ops+j.ops, size+j.size
+		case j = <-w.s.jobs:
 		default:
-			return group
+			if g.reserved || len(jobs) > 0 {
+				return jobs
+			}
+			select {
+			case j = <-w.s.jobs:
+			case <-w.flushes.free:
+				g.reserved = true // what waits now is still taken
+				continue
+			}
 		}
+		if j.alone != nil || g.ops+j.ops > maxOps || g.size+j.size > maxBytes {
+			w.held = j
+			break
+		}
+		g.ops, g.size = g.ops+j.ops, g.size+j.size
+		jobs = append(jobs, j)
 	}
+	return jobs
 }
 
-// failed is the fatal error, if there was one: a closed store still serves what it took before.
-func (w *writer) failed() error {
-	select {
-	case <-w.s.failed:
-		return w.s.cause
-	default:
-		return nil
-	}
-}
-
-// commit runs the jobs as one group. If a statement fails before the commit, which a checked Batch does only when the
-// disk is full or a request id is taken, each job is run alone, so that one cannot fail the others.
-func (w *writer) commit(jobs []*job) {
-	if err := w.failed(); err != nil {
+// commit runs the jobs as one group, which takes others that come meanwhile if it may grow. If a statement fails before
+// the commit, which a checked Batch does only when the disk is full or a request id is taken, each job is run alone, so
+// that one cannot fail the others.
+func (w *writer) commit(jobs []*job, grow bool) {
+	if err := w.s.failure(); err != nil {
 		refuse(jobs, err)
 		return
 	}
-	start := time.Now()
-	g, err := w.transact(jobs)
-	switch {
+	g := newGroup(w)
+	err := w.transact(g, jobs, grow)
+	switch jobs = g.jobs; {
 	case err == nil:
-		w.s.met.group(len(jobs), time.Since(start))
-		w.publish(g)
+		w.committed(g)
+		return
 	case broken(err) || errors.Is(err, errCommit):
 		refuse(jobs, w.s.fail(err))
 	case len(jobs) == 1 || busy(err): // somebody else holds the database: each alone would wait as long again
 		refuse(jobs, translate(err))
 	default:
+		w.giveBack(g)
 		for _, j := range jobs {
-			w.commit([]*job{j})
+			w.commit([]*job{j}, false)
 		}
+		return
+	}
+	w.giveBack(g)
+}
+
+// giveBack returns the flusher that a group which failed has reserved.
+func (w *writer) giveBack(g *group) {
+	if g.reserved {
+		w.flushes.free <- struct{}{}
 	}
 }
 
@@ -221,12 +240,12 @@ func refuse(jobs []*job, err error) {
 // errCommit marks errors of COMMIT itself: whether the group is on disk is unknown and cannot be asked again.
 var errCommit = errors.New("commit")
 
-// transact checks and writes a group. On error nothing of it has happened.
-func (w *writer) transact(jobs []*job) (_ *group, err error) {
+// transact checks and writes a group, and commits it when the flusher is free. On error nothing of it has happened.
+func (w *writer) transact(g *group, jobs []*job, grow bool) (err error) {
+	g.jobs = jobs
 	if _, err := w.c.exec("BEGIN IMMEDIATE"); err != nil {
-		return nil, err
+		return err
 	}
-	g := newGroup(w)
 	defer func() {
 		if err != nil && !errors.Is(err, errCommit) {
 			g.abandon()
@@ -236,30 +255,55 @@ func (w *writer) transact(jobs []*job) (_ *group, err error) {
 		}
 	}()
 	for _, j := range jobs {
-		if err := g.check(j); err != nil {
-			return nil, err
+		g.ops, g.size = g.ops+j.ops, g.size+j.size
+	}
+	for len(jobs) > 0 {
+		g.now = w.s.opt.Now()
+		for _, j := range jobs {
+			if err := g.check(j); err != nil {
+				return err
+			}
+		}
+		if err := g.write(); err != nil {
+			return err
+		}
+		if jobs = nil; grow {
+			jobs = w.more(g)
+			g.jobs = append(g.jobs, jobs...)
 		}
 	}
-	if err := g.write(); err != nil {
-		return nil, err
+	if err := g.finish(); err != nil {
+		return err
+	}
+	if !g.reserved {
+		<-w.flushes.free
+		g.reserved = true
 	}
 	if _, err := w.c.exec("COMMIT"); err != nil {
-		return nil, fmt.Errorf("%w: %w", errCommit, err)
+		return fmt.Errorf("%w: %w", errCommit, err)
 	}
-	return g, nil
+	return nil
 }
 
-// publish makes a committed group visible, then answers its callers.
-func (w *writer) publish(g *group) {
+// committed lets the next group build on this one, and has it flushed.
+func (w *writer) committed(g *group) {
 	w.counters = g.counters
-	w.s.met.queue(g.counters)
-	w.s.claims.settle(g.ended)
 	w.s.leases.publish(g.leases)
-	w.s.feed.add(g.changes)
+	w.flushes.groups <- g
+	w.checkpoints.wrote(w.c, g.ops, g.size)
+}
+
+// publish makes a flushed group visible, then answers its callers.
+func (g *group) publish() {
+	s := g.w.s
+	s.met.group(len(g.jobs), time.Since(g.began))
+	s.met.queue(g.counters)
+	s.claims.flushed(g.counters.id, g.ended)
+	s.feed.add(g.changes)
 	for i, j := range g.jobs {
 		j.reply <- g.results[i]
 	}
 	if g.wakes {
-		w.s.wakeUp()
+		s.wakeUp()
 	}
 }

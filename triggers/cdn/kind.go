@@ -22,6 +22,7 @@ const service = "cdn.aliyuncs.com" // whom the invocation role must trust
 // Kind makes the kind "cdn_events" for the account; the network has no regions.
 func Kind(account string) triggers.Kind {
 	own := sourceARN(account)
+	open := func(a fc.Arrival) ([]triggers.Happening[config], error) { return open(account, a) }
 	return triggers.Kind{
 		Type: fc.TriggerCDNEvents, Service: service, Decode: decode,
 		CheckSource: func(arn string) error {
@@ -30,8 +31,8 @@ func Kind(account string) triggers.Kind {
 			}
 			return nil
 		},
+		Again: triggers.Again(readTrigger, open),
 		New: func(env triggers.Env) (triggers.Source, error) {
-			open := func(a fc.Arrival) ([]triggers.Happening[config], error) { return open(account, a) }
 			return &triggers.Inbox[config]{Rules: triggers.NewRules[config](env, service), Read: readTrigger, Open: open}, nil
 		},
 	}

@@ -26,6 +26,7 @@ func Kind(region, account string) triggers.Kind {
 	b := box{region: region, account: account}
 	return triggers.Kind{
 		Type: fc.TriggerEventBridge, Decode: decode, SourceOf: b.source,
+		Again: triggers.Again(readTrigger, b.open),
 		New: func(env triggers.Env) (triggers.Source, error) {
 			return &triggers.Inbox[rule]{Rules: triggers.NewRules[rule](env, ""), Read: readTrigger, Open: b.open, From: b.from}, nil
 		},

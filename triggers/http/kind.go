@@ -17,7 +17,7 @@ import (
 
 // Kind makes the kind "http".
 func Kind() triggers.Kind {
-	return triggers.Kind{Type: fc.TriggerHTTP, Decode: decode, Conflict: conflict}
+	return triggers.Kind{Type: fc.TriggerHTTP, Decode: decode, Alone: true}
 }
 
 var (
@@ -55,14 +55,4 @@ func oneOf(field, value string, allowed []string) error {
 		return nil
 	}
 	return fc.InvalidField(field, strings.Join(allowed, " | "), value)
-}
-
-// conflict holds that an http trigger is the only trigger of its function.
-func conflict(t *fc.Trigger, others []*fc.Trigger) error {
-	for _, o := range others {
-		if o.ServiceName == t.ServiceName && o.FunctionName == t.FunctionName {
-			return fc.Errorf(fc.InvalidArgument, "an http trigger must be the only trigger of its function, which has '%s'", o.Name)
-		}
-	}
-	return nil
 }

@@ -34,11 +34,12 @@ const (
 
 // Kind makes the kind "mns_topic" for topics of the region and account.
 func Kind(region, account string) triggers.Kind {
+	b := box{region: region, account: account}
 	return triggers.Kind{
 		Type: fc.TriggerMNSTopic, Service: service, Decode: decode,
 		CheckSource: triggers.RegionalARN("mns", region, account, resource+"<topic>", isTopic),
+		Again:       triggers.Again(readTrigger, b.open),
 		New: func(env triggers.Env) (triggers.Source, error) {
-			b := box{region: region, account: account}
 			return &triggers.Inbox[config]{Rules: triggers.NewRules[config](env, service), Read: readTrigger, Open: b.open}, nil
 		},
 	}

@@ -21,10 +21,11 @@ const service = "ots.aliyuncs.com" // whom the invocation role must trust
 // Kind makes the kind "tablestore" for tables of the region and account.
 func Kind(region, account string) triggers.Kind {
 	check := triggers.RegionalARN("ots", region, account, "instance/<instance>/table/<table>", isTable)
+	read := func(*fc.Trigger) (config, error) { return config{}, nil }
 	return triggers.Kind{
 		Type: fc.TriggerTablestore, Service: service, Decode: decode, CheckSource: check,
+		Again: triggers.Again(read, open),
 		New: func(env triggers.Env) (triggers.Source, error) {
-			read := func(*fc.Trigger) (config, error) { return config{}, nil }
 			return &triggers.Inbox[config]{Rules: triggers.NewRules[config](env, service), Read: read, Open: open}, nil
 		},
 	}

@@ -42,7 +42,7 @@ type manifest struct {
 const format = 1
 
 // Write copies the state in dataDir to file, which must not exist. The file is whole and on disk when Write returns nil,
-// and is not there otherwise.
+// and is not there otherwise; a disk that turns read-only at the very end may keep a whole one all the same.
 func Write(ctx context.Context, dataDir, file string) (err error) {
 	if _, err := os.Lstat(file); err == nil {
 		return fmt.Errorf("%s exists", file)
@@ -65,10 +65,13 @@ func Write(ctx context.Context, dataDir, file string) (err error) {
 	if err := os.Link(out.Name(), file); err != nil { // unlike a rename it replaces nothing
 		return err
 	}
-	if err := errors.Join(out.Close(), os.Remove(out.Name())); err != nil {
-		return err
+	if err := syncDir(filepath.Dir(file)); err != nil { // the name may not be on the disk: there is to be none then
+		return errors.Join(err, os.Remove(file))
 	}
-	return syncDir(filepath.Dir(file))
+	if err := os.Remove(out.Name()); err != nil { // a second name for a backup that is whole, and a secret
+		return errors.Join(err, os.Remove(file))
+	}
+	return out.Close()
 }
 
 func write(ctx context.Context, dataDir string, out io.Writer) error {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"net"
 
 	"github.com/aliyun/aliyun-oss-go-sdk/oss"
@@ -181,7 +182,7 @@ func (d *Daemon) openObjectStorage(context.Context) error {
 	o.Log, o.Registerer = d.log.Named("localcloud.oss"), d.metrics
 	var err error
 	if d.localOSS, err = localoss.New(o); err != nil {
-		return err
+		return fmt.Errorf("in %s: %w", o.Dir, err)
 	}
 	d.onClose("object storage", d.localOSS.Close)
 	d.hosts.setBuckets(d.localOSS.Buckets)
@@ -218,6 +219,7 @@ func (d *Daemon) ossClient() (*oss.Client, error) {
 	if region == "" {
 		region = d.cfg.Region
 	}
+	const connect, answer = 10, 20 // seconds; the SDK would wait a minute for a storage that hangs, and callers with it
 	return oss.New(endpoint, keys.AccessKeyID, keys.AccessKeySecret, oss.AuthVersion(oss.AuthVersionType(c.AuthVersion)),
-		oss.Region(region))
+		oss.Region(region), oss.Timeout(connect, answer))
 }

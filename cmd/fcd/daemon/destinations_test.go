@@ -38,6 +38,12 @@ func TestDestinationsTellPassingFromLastingRefusals(t *testing.T) {
 		{"413", status(413), "lasting"},
 		{"no answer", func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); <-r.Context().Done() }, "passing"},
 		{"the connection lost", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "passing"},
+		{"taken, and the answer that of another service", func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			w.Header().Set("Content-Length", "100")
+			w.Header().Set("x-oss-hash-crc64ecma", "1")
+			io.WriteString(w, "half an answer")
+		}, "passing"},
 		{"taken, and the answer lost", func(w http.ResponseWriter, r *http.Request) {
 			io.Copy(io.Discard, r.Body)
 			panic(http.ErrAbortHandler)
@@ -46,7 +52,7 @@ func TestDestinationsTellPassingFromLastingRefusals(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			web := httptest.NewServer(tt.service)
 			defer web.Close()
-			client, err := oss.New(web.URL, "key", "secret", oss.EnableCRC(false))
+			client, err := oss.New(web.URL, "key", "secret")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -24,30 +24,37 @@ func heapPercent(live uint64) int {
 	return max(restPercent, int(100*busyRoom/max(live, 4<<20)))
 }
 
-// tendHeap gives room for garbage while there is load, until ctx ends. Whoever has set GOGC or GOMEMLIMIT has his way.
-func tendHeap(ctx context.Context) error {
-	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
-		<-ctx.Done()
-		return nil
-	}
+// tendMemory gives room for garbage while there is load, and memory back at rest, until ctx ends. Whoever has set GOGC or
+// GOMEMLIMIT has his way with the first.
+func (d *Daemon) tendMemory(ctx context.Context) error {
+	ours := os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == ""
 	samples := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/gc/heap/live:bytes"}}
 	tick := time.NewTicker(heapLook)
 	defer tick.Stop()
 	var h heapTender
+	var r rest
 	for {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			debug.SetGCPercent(restPercent)
+			if ours {
+				debug.SetGCPercent(restPercent)
+			}
 			return nil
 		}
-		metrics.Read(samples)
-		percent, release := h.look(samples[0].Value.Uint64(), samples[1].Value.Uint64())
-		if percent != 0 {
-			debug.SetGCPercent(percent)
+		if ours {
+			metrics.Read(samples)
+			percent, release := h.look(samples[0].Value.Uint64(), samples[1].Value.Uint64())
+			if percent != 0 {
+				debug.SetGCPercent(percent)
+			}
+			if release {
+				debug.FreeOSMemory()
+			}
 		}
-		if release {
-			debug.FreeOSMemory()
+		if r.look(processorTime(), mappedPages()) {
+			d.trim()
+			r.trimmed(mappedPages())
 		}
 	}
 }

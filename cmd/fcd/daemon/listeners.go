@@ -54,7 +54,7 @@ func (d *Daemon) apiHandler() (http.Handler, error) {
 	o.Keys, o.Policy, o.Triggers, o.InvocationRoles = d.ram, d.ram, d.kinds, d.ram
 	o.Invocations, o.Stopper = d.store, d.async
 	o.Events, o.History = d.manager, d.history
-	o.AccountID = d.account.ID
+	o.AccountID, o.Disk = d.account.ID, d.cfg.DataDir
 	o.ExternalURL = d.externalURL
 	o.Log, o.Registerer = d.log.Named("api"), d.metrics
 	objects, err := d.codeObjects()

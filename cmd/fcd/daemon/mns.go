@@ -56,7 +56,10 @@ func (c *mnsClient) send(ctx context.Context, path string, body []byte) error {
 		return fmt.Errorf("mns: %w", err)
 	}
 	defer res.Body.Close()
-	answer, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	answer, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	if res.StatusCode < 300 && err != nil { // whoever begins to say yes and is cut may not have meant it
+		return fmt.Errorf("mns %s: %s, cut: %w", path, res.Status, err)
+	}
 	if res.StatusCode < 300 {
 		return nil
 	}

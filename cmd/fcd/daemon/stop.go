@@ -67,7 +67,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.start("async", d.async.Run)
 	d.start("triggers", d.manager.Run)
 	d.start("ways in", d.runWays)
-	d.start("heap", tendHeap)
+	d.start("memory", d.tendMemory)
 	for _, s := range d.servers() {
 		d.start(s.name+" listener", s.serve)
 	}
@@ -112,7 +112,7 @@ func (d *Daemon) stages() error {
 			d.log.Info("logs left in the spool for the next start", zap.Error(err))
 		}
 	})
-	d.stop("log shipping", "package sweep", "catalog", "heap")
+	d.stop("log shipping", "package sweep", "catalog", "memory")
 	for _, s := range d.servers() {
 		s.stop(cancelled())
 		d.stop(s.name + " listener")

@@ -123,7 +123,7 @@ func flags(attr uint64) (names []string) {
 }
 
 // configuration is all of config.json but what the steps add.
-func (d *Driver) configuration(spec sandbox.Spec, uid int) *specs.Spec {
+func (d *Driver) configuration(spec sandbox.Spec, uid int, network *os.File) *specs.Spec {
 	limit := func(kind string, n uint64) specs.POSIXRlimit { return specs.POSIXRlimit{Type: kind, Soft: n, Hard: n} }
 	// A runtime has one word for the program: argv[0] is the path. Its search for the program goes by PATH, which an
 	// absolute path does not need.
@@ -140,7 +140,8 @@ func (d *Driver) configuration(spec sandbox.Spec, uid int) *specs.Spec {
 			Options: []string{"nosuid", "noexec", "strictatime", "mode=755", "size=64k", "ro"}}},
 		Linux: &specs.Linux{
 			Namespaces: []specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.IPCNamespace}, {Type: specs.UTSNamespace},
-				{Type: specs.MountNamespace}, {Type: specs.NetworkNamespace}, {Type: specs.CgroupNamespace}},
+				{Type: specs.MountNamespace}, {Type: specs.CgroupNamespace},
+				{Type: specs.NetworkNamespace, Path: fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), network.Fd())}},
 			CgroupsPath: d.cgroups.OCIPath(spec.ID), RootfsPropagation: "private", Seccomp: filter(),
 		},
 	}

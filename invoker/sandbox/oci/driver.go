@@ -97,6 +97,9 @@ func New(o Options) (*Driver, error) {
 		return nil, err
 	}
 	d.runtime = &runc.Runc{Command: path, Root: d.states(), ExtraArgs: o.Args}
+	if d.gvisor() {
+		d.runtime.ExtraArgs = append(gvisorArgs(), o.Args...)
+	}
 	if err := d.open(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -208,6 +211,9 @@ func (d *Driver) Probe() (sandbox.Caps, error) {
 		caps.Missing["NetNAT"] = d.noNAT
 	}
 	d.cgroups.Report(&caps)
+	if d.gvisor() {
+		reportGVisor(&caps)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	i, err := d.Start(ctx, sandbox.Spec{ID: fmt.Sprintf("probe-%x", time.Now().UnixNano()), Runtime: "probe",

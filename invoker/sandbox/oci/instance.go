@@ -32,6 +32,7 @@ type Instance struct {
 	pid     int
 	proc    *os.Process // by pidfd
 	net     *os.File
+	helper  *os.Process // gVisor's file server
 	reaping bool
 	oom     atomic.Bool
 

@@ -73,12 +73,17 @@ func TestEscapes(t *testing.T) {
 }
 
 func TestNetworkOn(t *testing.T) {
-	if !sandboxtest.InOwnNetwork(t) {
-		return
+	if sandboxtest.InOwnNetwork(t) {
+		networkOn(t, Options{})
 	}
+}
+
+// networkOn runs the part of the suite about the internet.
+func networkOn(t *testing.T, o Options) {
 	world := sandboxtest.NewInternet(t)
-	d := open(t, Options{NATRequired: true, NAT: &nat.Options{Resolvers: []netip.Addr{world.Resolver}, Deny: []netip.Prefix{world.Denied},
-		Allow: []nat.Endpoint{{Net: netip.PrefixFrom(world.Allowed.Addr(), 32), Port: world.Allowed.Port()}}}})
+	o.NATRequired, o.NAT = true, &nat.Options{Resolvers: []netip.Addr{world.Resolver}, Deny: []netip.Prefix{world.Denied},
+		Allow: []nat.Endpoint{{Net: netip.PrefixFrom(world.Allowed.Addr(), 32), Port: world.Allowed.Port()}}}
+	d := open(t, o)
 	defer func() {
 		if err := d.Close(); err != nil {
 			t.Error(err)

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -84,14 +83,20 @@ func (i *Instance) start(ctx context.Context, spec sandbox.Spec) (err error) {
 	if spec.Network == sandbox.NetNAT {
 		steps.File("etc/resolv.conf", d.router.ResolvConf())
 	}
-	if err := i.bundle.write(steps, d.configuration(spec, i.uid)); err != nil {
+	if err := i.connect(spec); err != nil {
+		return err
+	}
+	if err := i.bundle.write(steps, d.configuration(spec, i.uid, i.net)); err != nil {
 		return err
 	}
 	if err := i.create(ctx, spec); err != nil {
 		return i.explain(err)
 	}
-	if err := i.adopt(spec); err != nil {
+	if err := i.adopt(); err != nil {
 		return err
+	}
+	if d.gvisor() {
+		return nil
 	}
 	if err := d.runtime.Start(ctx, spec.ID); err != nil {
 		return i.explain(err)
@@ -117,6 +122,9 @@ func (i *Instance) create(ctx context.Context, spec sandbox.Spec) error {
 	r := *i.driver.runtime
 	r.Log, r.LogFormat = i.bundle.log(), runc.JSON
 	i.created = true
+	if i.driver.gvisor() {
+		return i.run(ctx, &r, null, files)
+	}
 	return r.Create(ctx, spec.ID, string(i.bundle), &runc.CreateOpts{
 		PidFile: i.bundle.pid(), NoNewKeyring: true, ExtraFiles: files[:2], IO: pipes{null, files[2], files[3]},
 	})
@@ -137,15 +145,14 @@ func (i *Instance) own(f *os.File) error {
 // pipes are the runtime's, and so the program's, first three descriptors.
 type pipes struct{ in, out, err *os.File }
 
-func (p pipes) Set(c *exec.Cmd)          { c.Stdin, c.Stdout, c.Stderr = p.in, p.out, p.err }
-func (pipes) Close() error               { return nil }
-func (pipes) Stdin() io.WriteCloser      { return nil }
-func (pipes) Stdout() io.ReadCloser      { return nil }
-func (pipes) Stderr() io.ReadCloser      { return nil }
-func (i *Instance) path(p string) string { return filepath.Join("/proc", strconv.Itoa(i.pid), p) }
+func (p pipes) Set(c *exec.Cmd)     { c.Stdin, c.Stdout, c.Stderr = p.in, p.out, p.err }
+func (pipes) Close() error          { return nil }
+func (pipes) Stdin() io.WriteCloser { return nil }
+func (pipes) Stdout() io.ReadCloser { return nil }
+func (pipes) Stderr() io.ReadCloser { return nil }
 
-// adopt takes hold of the init, which waits for the runtime's start.
-func (i *Instance) adopt(spec sandbox.Spec) error {
+// adopt takes hold of the init, which waits for the runtime's start (gVisor's does not).
+func (i *Instance) adopt() error {
 	data, err := os.ReadFile(i.bundle.pid())
 	if err != nil {
 		return err
@@ -159,18 +166,13 @@ func (i *Instance) adopt(spec sandbox.Spec) error {
 	if i.proc, err = os.FindProcess(pid); err != nil {
 		return err
 	}
-	if i.net, err = os.Open(i.path("ns/net")); err != nil {
-		return err
+	if d := i.driver; d.gvisor() {
+		i.helper = d.gofer(i.id)
 	}
 	go i.reap()
 	i.reaping = true
-	if err := i.group.Add(pid); err != nil {
+	if err := i.group.Add(pid); err != nil && !errors.Is(err, syscall.ESRCH) { // it may have ended already
 		return err
-	}
-	if spec.Network == sandbox.NetNAT {
-		if i.link, err = i.driver.router.Connect(int(i.net.Fd())); err != nil {
-			return err
-		}
 	}
 	events, err := i.group.OOMEvents()
 	if err != nil || events == nil {
@@ -189,6 +191,10 @@ func (i *Instance) reap() {
 		if status := state.Sys().(syscall.WaitStatus); status.Signaled() {
 			i.exit = sandbox.Exit{Code: -1, Signal: status.Signal()}
 		}
+	}
+	if i.helper != nil {
+		_ = i.helper.Kill() // it may have ended; it serves nobody now
+		i.helper.Wait()
 	}
 	n, err := i.group.OOMKills()
 	i.exit.OOM = i.oom.Load() || (err == nil && n > 0)
