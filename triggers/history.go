@@ -37,7 +37,7 @@ func (h *History) Events(ctx context.Context, f store.EventFilter, before int64,
 // nil if neither is there any more.
 func (h *History) Payload(ctx context.Context, e *store.Event) ([]byte, error) {
 	b, err := h.payload(ctx, e)
-	if k, ok := readKept(b); ok {
+	if k, ok := readKept(e, b); ok {
 		return k.Body, err
 	}
 	return b, err
@@ -153,7 +153,8 @@ func (h *History) again(ctx context.Context, to target) (fc.Replayed, error) {
 	if last := e.Last(); last.RequestID != "" && e.Trigger == t.ID && slices.Contains(redo, e.State) {
 		ev.replaces = last.RequestID
 	}
-	if kind.Again != nil {
+	_, asItCame := readKept(e, payload)
+	if kind.Again != nil && (asItCame || !looksKept(payload)) {
 		ev.Payload, r.Reason, r.Detail = kind.Again(t, payload)
 		if r.Reason != "" {
 			ev.Payload = payload

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 
 	"fcd/fc"
+	"fcd/store"
 )
 
 // kept is the record of an event that no trigger wanted, as it was brought: only so can another trigger, or the same one
-// with another configuration, be asked about it later. No payload that a kind makes has such a member.
+// with another configuration, be asked about it later. A sender may write a payload that looks like one, so only of an
+// event that was unwanted at first is it taken for that, and only with the event's own id, which a sender does not choose.
 type kept struct {
 	Event     string `json:"fcdKeptEvent"` // Happening.ID
 	Source    string `json:"source"`       // that the way proved
@@ -21,13 +23,16 @@ func keep(a fc.Arrival, id string) []byte {
 	return Canonical(kept{Event: id, Source: a.Source, MessageID: a.MessageID, Body: a.Body})
 }
 
-// readKept tells whether b is what keep has rendered.
-func readKept(b []byte) (k kept, ok bool) {
-	if !bytes.HasPrefix(b, []byte(`{"fcdKeptEvent":`)) {
+// looksKept tells whether b is written like what keep renders.
+func looksKept(b []byte) bool { return bytes.HasPrefix(b, []byte(`{"fcdKeptEvent":`)) }
+
+// readKept is what keep has rendered of the event; ok is false if b is something else.
+func readKept(e *store.Event, b []byte) (k kept, ok bool) {
+	if !looksKept(b) || len(e.Steps) == 0 || e.Steps[0].State != store.FateUnmatched {
 		return kept{}, false
 	}
 	err := json.Unmarshal(b, &k)
-	return k, err == nil && k.Event != ""
+	return k, err == nil && k.Event == e.EventID
 }
 
 // Again makes the Again of a Kind whose source is an Inbox with the same functions. An event that a trigger had got or
@@ -35,8 +40,8 @@ func readKept(b []byte) (k kept, ok bool) {
 // it by now.
 func Again[C any](read func(*fc.Trigger) (C, error), open func(fc.Arrival) ([]Happening[C], error)) func(*fc.Trigger, []byte) ([]byte, string, string) {
 	return func(t *fc.Trigger, payload []byte) (again []byte, reason, detail string) {
-		k, ok := readKept(payload)
-		if !ok {
+		var k kept
+		if !looksKept(payload) || json.Unmarshal(payload, &k) != nil {
 			return payload, "", ""
 		}
 		c, err := read(t)
