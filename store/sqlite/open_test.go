@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
 
 	"fcd/store"
 	"fcd/store/sqlite"
@@ -42,6 +44,25 @@ func closeStore(tb testing.TB, s *sqlite.Store) {
 	if err := s.Close(); err != nil {
 		tb.Fatal(err)
 	}
+}
+
+// A child that has not become another program yet when its parent is killed keeps the parent's lock until then.
+func TestALockThatOutlivesItsProcessForAMomentIsWaitedFor(t *testing.T) {
+	dir := t.TempDir()
+	lock, err := os.Create(filepath.Join(dir, "LOCK"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		t.Fatal(err)
+	}
+	free := time.AfterFunc(200*time.Millisecond, func() { lock.Close() }) // either side of Open's first try is well
+	defer free.Stop()
+	s, err := sqlite.Open(t.Context(), sqlite.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeStore(t, s)
 }
 
 func TestASecondStoreIsRefusedAndNamesTheHolder(t *testing.T) {
