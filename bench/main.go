@@ -69,7 +69,7 @@ type options struct {
 }
 
 func bench(ctx context.Context, o options) (err error) {
-	chosen, err := choose(o.only)
+	chosen, err := choose(o.only, o.quick)
 	if err != nil {
 		return err
 	}
@@ -110,14 +110,14 @@ func bench(ctx context.Context, o options) (err error) {
 	return failures(results)
 }
 
-// choose gives the experiments that have a row whose name matches.
-func choose(only string) ([]experiment, error) {
+// choose gives the experiments that have a row whose name matches, in a quick run those that it can have.
+func choose(only string, quick bool) ([]experiment, error) {
 	re, err := regexp.Compile(only)
 	if err != nil {
 		return nil, err
 	}
 	chosen := slices.DeleteFunc(experiments(), func(e experiment) bool {
-		return !slices.ContainsFunc(e.rows, func(r row) bool { return re.MatchString(r.name) })
+		return quick && e.quick == fullOnly || !slices.ContainsFunc(e.rows, func(r row) bool { return re.MatchString(r.name) })
 	})
 	if len(chosen) == 0 {
 		return nil, fmt.Errorf("no row's name matches %q", only)

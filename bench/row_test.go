@@ -129,14 +129,17 @@ func TestEveryRowHasABoundAndANameOfItsOwn(t *testing.T) {
 }
 
 func TestChoose(t *testing.T) {
-	got, err := choose("cold-node")
+	got, err := choose("cold-node", true)
 	if err != nil || len(got) != 1 || got[0].rows[0].name != "cold-nodejs" {
 		t.Errorf("%v, %v", got, err)
 	}
-	if _, err := choose("nothing-like-it"); err == nil {
+	if _, err := choose("idle-many", true); err == nil {
+		t.Error("a quick run takes what is for full runs only")
+	}
+	if _, err := choose("nothing-like-it", false); err == nil {
 		t.Error("a name that no row has is accepted")
 	}
-	if _, err := choose("("); err == nil {
+	if _, err := choose("(", false); err == nil {
 		t.Error("a broken expression is accepted")
 	}
 }

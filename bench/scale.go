@@ -108,25 +108,30 @@ func functions(ctx context.Context, l *lab, n int) (_ []pair, err error) {
 		return nil, err
 	}
 	defer func() { err = closing(err, l.discard(few)) }()
+	lookup, err := l.among(ctx, many, few)
+	begin := constant(many.took.Seconds(), bound, fmt.Sprintf("%.2f s with 100 functions", few.took.Seconds()))
+	return []pair{begin, lookup}, err
+}
+
+// among compares one connection's calls of hello where there is much else with those where there is little.
+func (l *lab) among(ctx context.Context, many, few *server) (pair, error) {
 	ours, err := many.load("hello", event(1<<10), 1)
 	if err != nil {
-		return nil, err
+		return pair{}, err
 	}
 	defer ours.close()
 	theirs, err := few.load("hello", event(1<<10), 1)
 	if err != nil {
-		return nil, err
+		return pair{}, err
 	}
 	defer theirs.close()
-	lookup, err := l.compare(ctx, ours, theirs, p50)
-	begin := constant(many.took.Seconds(), bound, fmt.Sprintf("%.2f s with 100 functions", few.took.Seconds()))
-	return []pair{begin, lookup}, err
+	return l.compare(ctx, ours, theirs, p50)
 }
 
 // idle measures a call of one function among so many that have an idle instance each, and 100,000 that are registered,
 // against a call where there is nothing else. Python's instances are the smaller ones: a thousand need 10 GiB.
 func idle(ctx context.Context, l *lab, instances int) (_ []pair, err error) {
-	registered := pick(l, max(1_000, instances), 100_000)
+	const registered = 100_000
 	many, err := l.crowded(ctx, "idle", registered, "hello.py")
 	if err != nil {
 		return nil, err
@@ -144,21 +149,11 @@ func idle(ctx context.Context, l *lab, instances int) (_ []pair, err error) {
 		return nil, err
 	}
 	defer func() { err = closing(err, l.discard(few)) }()
-	ours, err := many.load("hello", event(1<<10), 1)
+	p, err := l.among(ctx, many, few)
 	if err != nil {
 		return nil, err
 	}
-	defer ours.close()
-	theirs, err := few.load("hello", event(1<<10), 1)
-	if err != nil {
-		return nil, err
-	}
-	defer theirs.close()
-	p, err := l.compare(ctx, ours, theirs, p50)
-	if err != nil {
-		return nil, err
-	}
-	if err := pause(ctx, pick(l, time.Second, 5*time.Second)); err != nil { // it comes to rest
+	if err := pause(ctx, 5*time.Second); err != nil { // it comes to rest
 		return nil, err
 	}
 	p.Note, err = many.holdings()
@@ -257,7 +252,7 @@ func timers(ctx context.Context, l *lab, n int) (_ []pair, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := pause(ctx, pick(l, time.Second, 5*time.Second)); err != nil { // what a start leaves to do is done
+	if err := pause(ctx, 5*time.Second); err != nil { // what a start leaves to do is done
 		return nil, err
 	}
 	busy, idle, err := shares(ctx, pick(l, 2*time.Second, 20*time.Second), s, none)

@@ -7,9 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"fcd/fc/flock"
 )
 
 // lockDir takes the data directory for this process. The lock ends with the returned file, or with the process.
@@ -19,7 +20,7 @@ func lockDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := lockSoon(f); err != nil {
+	if err := flock.Take(f); err != nil {
 		defer f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("data directory %s is in use by process %s", dir, holder(f))
@@ -33,20 +34,6 @@ func lockDir(dir string) (*os.File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
-}
-
-// lockPatience is how long a lock is waited for.
-const lockPatience = 2 * time.Second
-
-// lockSoon locks the file. What a process was just starting when it was killed holds the lock until it has become another
-// program, a moment longer than the process itself, so that is waited for.
-func lockSoon(f *os.File) (err error) {
-	for end := time.Now().Add(lockPatience); ; time.Sleep(lockPatience / 100) {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(end) {
-			return err
-		}
-	}
 }
 
 func holder(f *os.File) string {

@@ -6,17 +6,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/opencontainers/cgroups"
 	"golang.org/x/sys/unix"
+
+	"fcd/fc/flock"
 )
 
 // Prefix begins the names of the instances' cgroups.
 const Prefix = "inst-"
-
-// lockPatience is how long the lock of a daemon that has just died is waited for.
-const lockPatience = 2 * time.Second
 
 // ErrInUse says that another living daemon has the same ID.
 var ErrInUse = errors.New("in use by another daemon")
@@ -205,7 +203,7 @@ func (t *Tree) acquire(id string) error {
 	if err != nil {
 		return fmt.Errorf("cgroups: %w", err)
 	}
-	if err := lockSoon(f); err != nil {
+	if err := flock.Take(f); err != nil {
 		f.Close()
 		return fmt.Errorf("id %q: %w (%s is locked)", id, ErrInUse, path)
 	}
@@ -217,16 +215,6 @@ func (t *Tree) acquire(id string) error {
 	}
 	t.lock = f
 	return nil
-}
-
-// lockSoon locks the directory. What a daemon was just starting when it was killed may hold the lock a moment longer than
-// the daemon itself, so that is waited for.
-func lockSoon(f *os.File) (err error) {
-	for end := time.Now().Add(lockPatience); ; time.Sleep(lockPatience / 50) {
-		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil || time.Now().After(end) {
-			return err
-		}
-	}
 }
 
 // Dirs lists the tree's directories, the one that carries the lock first.

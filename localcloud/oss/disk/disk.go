@@ -2,18 +2,17 @@ package disk
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"go.uber.org/zap"
 
 	"fcd/fc"
+	"fcd/fc/flock"
 )
 
 // Limits of the protocol, in bytes.
@@ -112,25 +111,11 @@ func lockDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("object storage directory %s: %w", dir, err)
 	}
-	if err := lockSoon(f); err != nil {
+	if err := flock.Take(f); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("object storage directory %s is in use by another process: %w", dir, err)
 	}
 	return f, nil
-}
-
-// lockPatience is how long a lock is waited for.
-const lockPatience = 2 * time.Second
-
-// lockSoon locks the file. What a process was just starting when it was killed holds the lock until it has become another
-// program, a moment longer than the process itself, so that is waited for.
-func lockSoon(f *os.File) (err error) {
-	for end := time.Now().Add(lockPatience); ; time.Sleep(lockPatience / 100) {
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(end) {
-			return err
-		}
-	}
 }
 
 // load fills what is kept in memory: the buckets, the byte total, the outbox's depth.
