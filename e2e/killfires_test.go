@@ -58,7 +58,8 @@ func TestKillsLoseNoFire(t *testing.T) {
 	}
 	p := serve(t, dir, with)
 	until := time.Now().UTC().Truncate(time.Second)
-	var f fires
+	f := readFires(p)
+	behind, begin := len(f.missing(logs)), time.Now()
 	if dwindles(untilTakenAgain, func() int {
 		f = readFires(p)
 		return len(f.missing(logs)) + f.lacking(timers, until)
@@ -78,8 +79,8 @@ func TestKillsLoseNoFire(t *testing.T) {
 			twice++
 		}
 	}
-	t.Logf("%d kills: %d instants of %d timers, %d lack, %d with two invocations; %d logs, %d lost, %d taken twice",
-		rounds, len(f.instants), timers, f.lacking(timers, until), doubled, logs, logs-len(f.logs), twice)
+	t.Logf("%d kills: %d instants of %d timers, %d lack, %d with two invocations; %d logs, %d lost, %d taken twice; %d were behind at the last start, for %v",
+		rounds, len(f.instants), timers, f.lacking(timers, until), doubled, logs, len(f.missing(logs)), twice, behind, time.Since(begin).Round(time.Second))
 	if err := p.terminate(); err != nil {
 		t.Errorf("stop: %v", err)
 	}
