@@ -57,8 +57,8 @@ func daemonOn(t *testing.T, dir string) *process {
 	return serve(t, dir, configured(t, everyInstant))
 }
 
-// marker is the argument of a process that functions leave behind, unlike any other on the machine.
-const marker = "86413.97531"
+// marker is the argument of a process that functions leave behind, unlike any other on the machine: another run's too.
+var marker = fmt.Sprintf("86413.%d", os.Getpid())
 
 // TestKillUnderLoad ends the daemon without warning, at random moments, some of them while it starts.
 func TestKillUnderLoad(t *testing.T) {

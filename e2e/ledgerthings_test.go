@@ -14,8 +14,9 @@ import (
 // A service is its description, a function its description and the code that goes with it, a trigger its payload; "" is
 // one that is not there.
 type thing struct {
-	path string
-	may  []string
+	path  string
+	may   []string
+	acked bool // something of it was acknowledged
 }
 
 func (x *thing) kind() string {
@@ -72,7 +73,7 @@ func (l *ledger) change(ctx context.Context, p *process, round int) {
 }
 
 func (l *ledger) newThing(path string) *thing {
-	x := &thing{path, []string{""}}
+	x := &thing{path: path, may: []string{""}}
 	l.things = append(l.things, x)
 	return x
 }
@@ -99,7 +100,7 @@ func (l *ledger) ask(ctx context.Context, p *process, method string, x *thing, w
 		return false
 	}
 	if err == nil && a.status < 300 && l.counts(asked, method+" of "+x.path) {
-		x.may = []string{what}
+		x.may, x.acked = []string{what}, true
 		return true
 	}
 	x.may = append(x.may, what)
@@ -107,9 +108,12 @@ func (l *ledger) ask(ctx context.Context, p *process, method string, x *thing, w
 }
 
 // checkThings holds what there is against what was acknowledged, and counts what is not as it must be.
-func (l *ledger) checkThings(p *process) (lost int) {
+func (l *ledger) checkThings(p *process) (acked, lost int) {
 	l.t.Helper()
 	for _, x := range l.things {
+		if x.acked {
+			acked++
+		}
 		is, code := p.look(x)
 		if !slices.Contains(x.may, is) {
 			l.t.Errorf("%s is %q, and must be one of %q", x.path, is, x.may)
@@ -125,7 +129,7 @@ func (l *ledger) checkThings(p *process) (lost int) {
 			lost++
 		}
 	}
-	return lost
+	return acked, lost
 }
 
 // look reads what a thing is, and a function's code.
