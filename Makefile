@@ -56,8 +56,10 @@ crash: deps-test build runtimes-demo ## kill the daemon, cut its power, fill its
 		-run 'Kill|PowerCut|Power|FullDisk|ReadOnly|HeldByAnother|Disk|Faults|Flush' ./e2e ./store/sqlite ./logsink/... ./triggers/ways \
 		| grep --line-buffered -E '^(crash:|--- |ok|FAIL|panic| +[a-z_]+\.go|make)' ; exit $${PIPESTATUS[0]}
 
-faults: deps-test build runtimes-demo ## let each change of the disk fail in turn, set the clock, and have the cloud refuse, hang and lie, under load
-	FCD_FAULTS=long FCD_TEST_BIN=$(CURDIR)/$(BIN) go test -count=1 -timeout 60m -v -run 'EachSite|EverySite|ClockThatIsSet|BadDay|BackupUnderLoad' ./e2e | grep --line-buffered -E '^(crash:|--- |ok|FAIL|panic| +[a-z_]+\.go|make)' ; exit $${PIPESTATUS[0]}
+faults: deps-test build runtimes-demo ## let each change of the disk fail or be the last one in turn, set the clock, and have the cloud refuse, hang and lie
+	FCD_FAULTS=long FCD_TEST_BIN=$(CURDIR)/$(BIN) go test -count=1 -timeout 90m -v -p 1 \
+		-run 'EachSite|EverySite|EachChange|ClockThatIsSet|BadDay|BackupUnderLoad' ./e2e ./invoker/runtimes/install \
+		| grep --line-buffered -E '^(crash:|--- |ok|FAIL|panic| +[a-z_]+\.go|make)' ; exit $${PIPESTATUS[0]}
 
 cgroup2: ## run the sandbox suite in a virtual machine whose cgroups are of version 2 alone (ACCEL=kvm where that works)
 	@deploy/cgroup2.sh $(CACHE)/cgroup2

@@ -104,8 +104,16 @@ func (h *house) lines(ref string) []string {
 	return all
 }
 
-// records are the log lines of a function with all their fields.
-func (h *house) records(ref string) (all []map[string]string) {
+// records are the log lines of a function with all their fields, by time.
+func (h *house) records(ref string) []map[string]string {
+	h.t.Helper()
+	all := h.arrived(ref)
+	slices.SortStableFunc(all, func(a, b map[string]string) int { return strings.Compare(a["__time__"], b["__time__"]) })
+	return all
+}
+
+// arrived are the records of a function as they lie in the logstore, shard by shard.
+func (h *house) arrived(ref string) (all []map[string]string) {
 	h.t.Helper()
 	service, function, _ := strings.Cut(ref, "/")
 	c := h.sls()
@@ -140,7 +148,6 @@ func (h *house) records(ref string) (all []map[string]string) {
 			cursor = next
 		}
 	}
-	slices.SortStableFunc(all, func(a, b map[string]string) int { return strings.Compare(a["__time__"], b["__time__"]) })
 	return all
 }
 

@@ -17,9 +17,10 @@ import (
 )
 
 // The crash harness: a real daemon works for several clients, and the ground is taken from under it, again and again on
-// one data directory. In the end everything that it had acknowledged must have happened, or be kept as a dead letter,
-// and nothing may be corrupt; a line of counts says so. `make crash` runs the long form: FCD_CRASH_KILLS kills, and half
-// as many power cuts.
+// one data directory. In the end everything that it had acknowledged must have happened, or be kept as a dead letter:
+// invocations with all the lines that they printed, objects, resources with their code, logs that a trigger follows. And
+// nothing may be corrupt; a line of counts says so (see counts). `make crash` runs the long form: FCD_CRASH_KILLS kills, and
+// half as many power cuts.
 
 // killsLong is how often the daemon is killed; 0 stands for the short form.
 func killsLong() int {
@@ -40,18 +41,24 @@ const (
 	someInstants = "timer: {allowSubMinute: true}\n"
 )
 
+// configured writes the harness's configuration and gives it to a command.
+func configured(t *testing.T, instants string) func(*exec.Cmd) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(file, []byte(crashConfig+instants), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return func(c *exec.Cmd) { c.Args = append(c.Args, "--config", file) }
+}
+
 // daemonOn starts a daemon of the harness on the directory.
 func daemonOn(t *testing.T, dir string) *process {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "config.yaml")
-	if err := os.WriteFile(file, []byte(crashConfig+everyInstant), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return serve(t, dir, func(c *exec.Cmd) { c.Args = append(c.Args, "--config", file) })
+	return serve(t, dir, configured(t, everyInstant))
 }
 
-// marker is the argument of a process that functions leave behind, unlike any other on the machine.
-const marker = "86413.97531"
+// marker is the argument of a process that functions leave behind, unlike any other on the machine: another run's too.
+var marker = fmt.Sprintf("86413.%d", os.Getpid())
 
 // TestKillUnderLoad ends the daemon without warning, at random moments, some of them while it starts.
 func TestKillUnderLoad(t *testing.T) {
@@ -89,6 +96,7 @@ func TestKillUnderLoad(t *testing.T) {
 func killWhileItStarts(t *testing.T, dir string) {
 	t.Helper()
 	cmd := exec.Command(fcd(t), "serve", "--ports", "any", "--data-dir", dir)
+	configured(t, everyInstant)(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -113,8 +121,7 @@ func TestPowerCutUnderLoad(t *testing.T) {
 			l.furnish(p)
 		}
 		l.load(p, round, enough(10+rand.IntN(100)), func() {
-			l.lightsOut()
-			d.Cut()
+			l.cut(d.Cut)
 			endsByItself(t, p)
 		})
 		replug(t, d, dir)
@@ -175,8 +182,7 @@ func TestDiskThatTurnsReadOnly(t *testing.T) {
 	p := daemonOn(t, dir)
 	l.furnish(p)
 	l.load(p, 0, enough(60), func() {
-		l.lightsOut()
-		d.ReadOnly()
+		l.cut(d.ReadOnly)
 		endsByItself(t, p)
 	})
 	replug(t, d, dir)
@@ -213,12 +219,6 @@ func TestDatabaseHeldByAnother(t *testing.T) {
 	})
 	l.load(p, 1, enough(40), p.kill)
 	l.settle(dir, "database held")
-}
-
-// report is the line that every run ends with.
-func report(name string, c counts) string {
-	return fmt.Sprintf("crash: %-14s accepted=%d completed=%d retried=%d dead=%d duplicated=%d lost=%d",
-		name, c.accepted, c.completed, c.retried, c.dead, c.duplicated, c.lost)
 }
 
 // worksAgain waits until a daemon takes invocations again, or has ended.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -47,24 +48,78 @@ func below(dir, path string) (string, bool) {
 	return strings.Join(parts, "/"), true
 }
 
-// fault is a disk that fails at one site, as the kernel would tell it.
+// fault is a disk that fails at one site, or a daemon that is killed there.
 type fault struct {
-	dir   string
-	errno unix.Errno
-	lasts bool // from the first failure on every other change fails too, until release
+	dir string
 
 	mu    sync.Mutex   // guards the rest
 	seen  []site       // in the order of their first call
 	times map[site]int // how often
 	at    *site        // nil: no fault is wanted
+	kind  kindOfFault
 	hit   bool
 }
 
 func newFault(dir string) *fault { return &fault{dir: dir, times: map[site]int{}} }
 
-// concerns tells whether a call is one that the error can come of.
-func concerns(errno unix.Errno, c *trap.Call) bool {
-	switch errno {
+// kindOfFault is one way for a change of the disk to fail, or for it to be the last one that a daemon makes.
+type kindOfFault struct {
+	name  string
+	errno unix.Errno // 0: the disk is a good one
+	lasts bool       // from then on every other change fails too, until the fault is released
+	half  bool       // half of a write is made
+	kill  end
+}
+
+// end is when the daemon is killed, seen from the change.
+type end int
+
+const (
+	never end = iota
+	before
+	behind
+)
+
+var kindsOfFault = []kindOfFault{
+	{name: "no room", errno: unix.ENOSPC, lasts: true},
+	{name: "no room once", errno: unix.ENOSPC},
+	{name: "input/output error", errno: unix.EIO},
+	{name: "read-only", errno: unix.EROFS, lasts: true},
+	{name: "a short write", half: true},
+	{name: "no room behind a short write", errno: unix.ENOSPC, lasts: true, half: true},
+}
+
+var kindsOfEnd = []kindOfFault{
+	{name: "killed before", kill: before},
+	{name: "killed behind", kill: behind},
+	{name: "killed in the midst of a write", kill: behind, half: true},
+}
+
+// strike does to a call what the kind says.
+func (k kindOfFault) strike(c *trap.Call) error {
+	switch {
+	case k.kill == before:
+		return c.Kill()
+	case k.kill == behind && k.half:
+		_, err := c.DoSome(c.Bytes / 2)
+		return errors.Join(err, c.Kill())
+	case k.kill == behind:
+		return errors.Join(c.Do(), c.Kill())
+	case k.half:
+		return trap.Short(c.Bytes / 2)
+	}
+	return k.errno
+}
+
+// harmless tells that nothing fails.
+func (k kindOfFault) harmless() bool { return k.errno == 0 && k.kill == never }
+
+// concerns tells whether a call is one that this can come of.
+func (k kindOfFault) concerns(c *trap.Call) bool {
+	if k.half {
+		return c.Op == trap.Write && c.Bytes > 1
+	}
+	switch k.errno {
 	case unix.ENOSPC: // what takes room
 		if c.Op == trap.Open {
 			_, err := os.Lstat(c.Path)
@@ -90,22 +145,28 @@ func (f *fault) answer(c *trap.Call) error {
 		f.seen = append(f.seen, here)
 	}
 	switch {
-	case f.at == nil || !concerns(f.errno, c):
+	case f.at == nil:
 		return nil
-	case !f.hit && here == *f.at:
+	case !f.hit && here == *f.at && f.kind.concerns(c):
 		f.hit = true
-		return f.errno
-	case f.hit && f.lasts:
-		return f.errno
+		return f.kind.strike(c)
+	case f.hit && f.kind.lasts && f.kind.after().concerns(c):
+		return f.kind.errno
 	}
 	return nil
 }
 
+// after is what the disk does behind the first fault of one that lasts.
+func (k kindOfFault) after() kindOfFault {
+	k.half = false
+	return k
+}
+
 // arm makes the next change at the site fail.
-func (f *fault) arm(at site, errno unix.Errno, lasts bool) {
+func (f *fault) arm(at site, kind kindOfFault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.at, f.errno, f.lasts, f.hit = &at, errno, lasts, false
+	f.at, f.kind, f.hit = &at, kind, false
 }
 
 // release makes the disk a good one again.
@@ -136,34 +197,16 @@ func (f *fault) sites() []site {
 	return slices.Clone(f.seen)
 }
 
-// daemon starts one of the harness whose disk this is.
-func (f *fault) daemon(t *testing.T) *process {
+// daemon starts one of the harness whose disk this is. Its timers have the instants that are given.
+func (f *fault) daemon(t *testing.T, instants string) *process {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "config.yaml")
-	if err := os.WriteFile(file, []byte(crashConfig+someInstants), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	return serveBy(t, f.dir, func(c *exec.Cmd) error {
 		tr, err := trap.Start(c, trap.Options{Answer: f.answer})
 		if err == nil {
 			t.Cleanup(tr.Close)
 		}
 		return err
-	}, func(c *exec.Cmd) { c.Args = append(c.Args, "--config", file) })
-}
-
-// kindOfFault is one way for a disk to fail.
-type kindOfFault struct {
-	name  string
-	errno unix.Errno
-	lasts bool
-}
-
-var kindsOfFault = []kindOfFault{
-	{"no room", unix.ENOSPC, true},
-	{"no room once", unix.ENOSPC, false},
-	{"input/output error", unix.EIO, false},
-	{"read-only", unix.EROFS, true},
+	}, configured(t, instants))
 }
 
 // kindsLookedAt are all of them in the long form.
@@ -171,7 +214,17 @@ func kindsLookedAt() []kindOfFault {
 	if faultsLong() {
 		return kindsOfFault
 	}
-	return []kindOfFault{kindsOfFault[0], kindsOfFault[2]}
+	return []kindOfFault{kindsOfFault[0], kindsOfFault[2], kindsOfFault[4]}
+}
+
+// reachable are the sites of a run at which the kind can happen.
+func (k kindOfFault) reachable(sites []site) (all []site) {
+	for _, at := range sites {
+		if k.concerns(&trap.Call{Op: at.op, Make: true, Path: "/nonexistent", Bytes: 2}) {
+			all = append(all, at)
+		}
+	}
+	return all
 }
 
 // someSites are what the short form looks at: one site of each room that keeps something.
@@ -183,72 +236,112 @@ var someSites = []struct {
 	{site{trap.Write, "localcloud/oss/data/*/*"}, 0},
 	{site{trap.Mkdir, "packages/tmp/put-*"}, 0},
 	{site{trap.Sync, "store/store.db-wal"}, 2},
+	{site{trap.Write, "store/store.db-wal"}, 4},
+	{site{trap.Write, "spool/e*e-logs,functions/*.seg"}, 5},
+}
+
+// siteRun is a daemon under load at whose sites one fault after the other is made.
+type siteRun struct {
+	*ledger
+	*fault
+	p                    *process
+	instants             string
+	tried, reached, ends int
+	rare                 map[site]bool // not reached in time
+}
+
+// newSiteRun starts the daemon and sees what its sites are.
+func newSiteRun(t *testing.T, instants string) *siteRun {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("answering a daemon's system calls needs root")
+	}
+	r := &siteRun{ledger: newLedger(t), fault: newFault(filepath.Join(t.TempDir(), "data")), instants: instants, rare: map[site]bool{}}
+	r.p = r.daemon(t, instants)
+	r.forget()
+	r.furnish(r.p)
+	r.load(r.p, 0, forAWhile(3*time.Second), func() {})
+	return r
+}
+
+// try makes one fault happen, if the site is reached, and waits until the daemon works again or has ended.
+func (r *siteRun) try(at site, kind kindOfFault) {
+	t := r.t
+	t.Helper()
+	if r.p.ended() {
+		r.p = r.daemon(t, r.instants)
+	}
+	r.tried++
+	r.arm(at, kind)
+	begin := time.Now()
+	r.load(r.p, r.tried, func(int, time.Duration) bool {
+		return r.hasHit() || r.p.ended() || time.Since(begin) > sitePatience
+	}, func() {
+		if r.hasHit() && kind.lasts {
+			r.asksWithoutRoom(r.p, kind, at)
+		}
+	})
+	if !r.release() {
+		r.rare[at] = true
+		return
+	}
+	r.reached++
+	if kind.kill != never {
+		if err := r.p.wait(time.Minute); !r.p.ended() {
+			t.Fatalf("%s %s: the daemon lives: %v", kind.name, at, err)
+		}
+		return
+	}
+	if r.worksAgain(r.p) {
+		return
+	}
+	r.ends++
+	if err := r.p.wait(time.Minute); err == nil {
+		t.Errorf("%s at %s: the daemon ended as if nothing had happened", kind.name, at)
+	}
+	if kind.harmless() {
+		t.Errorf("%s at %s: the daemon ended, and nothing had failed", kind.name, at)
+	}
+}
+
+// all tries every site in each of the ways.
+func (r *siteRun) all(kinds []kindOfFault) {
+	sites := r.sites()
+	for _, kind := range kinds {
+		for _, at := range kind.reachable(sites) {
+			if !r.rare[at] {
+				r.try(at, kind)
+			}
+		}
+		if out, err := exec.Command(fcd(r.t), "store", "check", "--data-dir", r.dir).CombinedOutput(); err != nil {
+			r.t.Errorf("after %s, store check: %v\n%s", kind.name, err, out)
+		}
+	}
+}
+
+// end settles the run. In the short form every fault must have been met.
+func (r *siteRun) end(name string) {
+	r.t.Logf("in passing only: %v", slices.SortedFunc(maps.Keys(r.rare), func(a, b site) int { return strings.Compare(a.String(), b.String()) }))
+	if r.reached == 0 || !faultsLong() && r.reached < r.tried {
+		r.t.Errorf("of %d only %d were met", r.tried, r.reached)
+	}
+	r.p.kill()
+	r.settle(r.dir, name)
 }
 
 // TestDiskThatFailsAtEachSite lets the disk of a daemon under load fail at one site after the other, in each way that a
 // disk fails in. It may end, or say no; it must work again once there is room, and have lost nothing that it took.
 func TestDiskThatFailsAtEachSite(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("answering a daemon's system calls needs root")
-	}
-	l, f := newLedger(t), newFault(filepath.Join(t.TempDir(), "data"))
-	p := f.daemon(t)
-	f.forget()
-	l.furnish(p)
-	l.load(p, 0, forAWhile(3*time.Second), func() {})
-	round, tried, reached, ends := 0, 0, 0, 0
-	rare := map[site]bool{} // not reached in time
-	try := func(at site, kind kindOfFault) {
-		if p.ended() {
-			p = f.daemon(t)
-		}
-		round++
-		tried++
-		f.arm(at, kind.errno, kind.lasts)
-		begin := time.Now()
-		l.load(p, round, func(int, time.Duration) bool {
-			return f.hasHit() || p.ended() || time.Since(begin) > sitePatience
-		}, func() {
-			if f.hasHit() && kind.lasts {
-				l.asksWithoutRoom(p, kind, at)
-			}
-		})
-		if !f.release() {
-			rare[at] = true
-			return
-		}
-		reached++
-		if !l.worksAgain(p) {
-			ends++
-			if err := p.wait(time.Minute); err == nil {
-				t.Errorf("%s at %s: the daemon ended as if nothing had happened", kind.name, at)
-			}
-		}
-	}
-	if !faultsLong() {
-		for _, s := range someSites {
-			try(s.site, kindsOfFault[s.kind])
-		}
+	r := newSiteRun(t, someInstants)
+	if faultsLong() {
+		r.all(kindsOfFault)
 	} else {
-		sites := f.sites()
-		for _, kind := range kindsOfFault {
-			for _, at := range sites {
-				if !rare[at] && concerns(kind.errno, &trap.Call{Op: at.op, Make: true, Path: "/nonexistent"}) {
-					try(at, kind)
-				}
-			}
-			if out, err := exec.Command(fcd(t), "store", "check", "--data-dir", f.dir).CombinedOutput(); err != nil {
-				t.Errorf("after %s, store check: %v\n%s", kind.name, err, out)
-			}
+		for _, s := range someSites {
+			r.try(s.site, kindsOfFault[s.kind])
 		}
 	}
-	fmt.Printf("crash: %d faults, each at a site of its own or of another kind: %d were met, %d of them ended the daemon\n", tried, reached, ends)
-	t.Logf("in passing only: %v", slices.SortedFunc(maps.Keys(rare), func(a, b site) int { return strings.Compare(a.String(), b.String()) }))
-	if reached == 0 || !faultsLong() && reached < len(someSites) {
-		t.Errorf("of %d faults only %d were met", tried, reached)
-	}
-	p.kill()
-	l.settle(f.dir, "faulty disk")
+	fmt.Printf("crash: %d faults, each at a site of its own or of another kind: %d were met, %d of them ended the daemon\n", r.tried, r.reached, r.ends)
+	r.end("faulty disk")
 }
 
 // sitePatience is how long a site may take to be reached: what it does rarely, like a new segment, may not be at all.
@@ -272,294 +365,6 @@ func (l *ledger) asksWithoutRoom(p *process, kind kindOfFault, at site) {
 		}
 		if a.status != 503 || !strings.Contains(a.message(), "disk") {
 			l.t.Errorf("%s at %s: %s was refused with %d %s: %s", kind.name, at, what, a.status, a.code(), a.message())
-		}
-	}
-}
-
-// firstSites are reached once in the life of a data directory, or of a logstore.
-var firstSites = []site{
-	{trap.Mkdir, "spool/*"}, {trap.Mkdir, "spool/e*e-logs,functions"}, {trap.Sync, "spool"},
-	{trap.Open, "spool/e*e-logs,functions/*.seg"}, {trap.Write, "spool/e*e-logs,functions/*.seg"}, {trap.Sync, "spool/e*e-logs,functions/*.seg"},
-	{trap.Open, "spool/e*e-logs,functions/window"}, {trap.Write, "spool/e*e-logs,functions/window"},
-	{trap.Open, "spool/e*e-logs,functions/cursor.tmp"}, {trap.Rename, "spool/e*e-logs,functions/cursor"},
-	{trap.Write, "localcloud/sls/meta.db-wal"}, {trap.Sync, "localcloud/sls/meta.db-wal"},
-	{trap.Mkdir, "localcloud/sls/e*e-logs"}, {trap.Mkdir, "localcloud/sls/e*e-logs/functions"}, {trap.Mkdir, "localcloud/sls/e*e-logs/functions/*"},
-	{trap.Open, "localcloud/sls/e*e-logs/functions/*/*.seg"}, {trap.Write, "localcloud/sls/e*e-logs/functions/*/*.seg"},
-	{trap.Sync, "localcloud/sls/e*e-logs/functions/*"}, {trap.Sync, "localcloud/sls/e*e-logs/functions/*/*.seg"},
-	{trap.Open, "hosts"}, {trap.Write, "hosts"}, {trap.Truncate, "hosts"},
-	{trap.Mkdir, "packages/zip/*"}, {trap.Rename, "packages/zip/*/*"}, {trap.Rename, "packages/dir/*"},
-}
-
-// TestDiskThatFailsAtTheFirstTimeOfEachSite lets the first use of a site fail, on a new data directory. Afterwards there is nothing
-// that cannot be made again: a function answers, and its lines are in the logstore.
-func TestDiskThatFailsAtTheFirstTimeOfEachSite(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("answering a daemon's system calls needs root")
-	}
-	sites, tried, met := firstSites, 0, 0
-	if !faultsLong() {
-		sites = []site{{trap.Open, "spool/e*e-logs,functions/*.seg"}}
-	}
-	for _, kind := range kindsOfFault {
-		if !faultsLong() && !kind.lasts {
-			continue
-		}
-		for _, at := range sites {
-			if !concerns(kind.errno, &trap.Call{Op: at.op, Make: true, Path: "/nonexistent"}) {
-				continue
-			}
-			tried++
-			f := newFault(filepath.Join(t.TempDir(), "data"))
-			p := f.daemon(t)
-			f.arm(at, kind.errno, kind.lasts)
-			soon(sitePatience, func() bool {
-				p.sayHello("during")
-				return f.hasHit() || p.ended()
-			})
-			if f.release() {
-				met++
-			}
-			eventually(t, fmt.Sprintf("all is well after %s at %s", kind.name, at), func() bool {
-				if p.ended() {
-					p = f.daemon(t)
-				}
-				return p.sayHello("after") && slices.Contains(p.linesIfAny("svc/f"), "hello after")
-			})
-			p.kill()
-			if out, err := exec.Command(fcd(t), "store", "check", "--data-dir", f.dir).CombinedOutput(); err != nil {
-				t.Errorf("after %s at %s, store check: %v\n%s", kind.name, at, err, out)
-			}
-		}
-	}
-	fmt.Printf("crash: %d faults at what is done once: %d were met, and all was well afterwards\n", tried, met)
-	if met == 0 {
-		t.Error("no fault was met")
-	}
-}
-
-// sayHello makes a function, where there is none, and calls it; false if something of that was refused.
-func (p *process) sayHello(to string) bool {
-	ctx := p.t.Context()
-	log := m{"project": project, "logstore": logstore}
-	if a, err := p.try(ctx, "POST", "/services", m{"serviceName": "svc", "logConfig": log}); err != nil || a.status != 200 && a.status != 409 {
-		return false
-	}
-	zip := zipOf(p.t, map[string]string{"index.py": "def handler(event, context):\n    print('hello', event.decode())\n"})
-	body := m{"functionName": "f", "runtime": "python3", "handler": "index.handler", "code": m{"zipFile": zip}}
-	if a, err := p.try(ctx, "POST", "/services/svc/functions", body); err != nil || a.status != 200 && a.status != 409 {
-		return false
-	}
-	a, err := p.try(ctx, "POST", invocations("svc/f"), to)
-	return err == nil && a.status == 200 && a.errorType() == ""
-}
-
-// linesIfAny are the lines of a function; none while the logstore is not there.
-func (h *house) linesIfAny(ref string) []string {
-	if _, err := h.sls().ListShards(project, logstore); err != nil {
-		return nil
-	}
-	return h.lines(ref)
-}
-
-// alike is how many changes of one site a start is failed at: it makes hundreds of folders.
-const alike = 3
-
-// TestEverySiteOfAStart fails the N-th change that a daemon makes while it starts, for each N: it says what is wrong with
-// which file, or comes up all the same; and the next start is a good one.
-func TestEverySiteOfAStart(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("answering a daemon's system calls needs root")
-	}
-	for _, kind := range kindsLookedAt() {
-		step := 1
-		if !faultsLong() {
-			step = 13
-		}
-		refused := 0
-		n := 1
-		for ; ; n += step {
-			dir := filepath.Join(t.TempDir(), "data")
-			out, met, ready := startFailingAt(t, dir, n, kind)
-			if !met {
-				break
-			}
-			if !ready {
-				refused++
-				if !strings.Contains(out, dir) && !strings.Contains(out, "disk") {
-					t.Errorf("%s at change %d: it does not say where: %s", kind.name, n, out)
-				}
-			}
-			serve(t, dir).kill()
-		}
-		fmt.Printf("crash: %s at each of %d changes of a start: %d were refused, each next start was good\n", kind.name, (n-1)/step, refused)
-	}
-}
-
-// startFailingAt starts a daemon on a disk that fails at its n-th change, and ends it.
-func startFailingAt(t *testing.T, dir string, n int, kind kindOfFault) (out string, met, ready bool) {
-	t.Helper()
-	var mu sync.Mutex
-	i, times := 0, map[site]int{}
-	cmd := exec.Command(fcd(t), "serve", "--ports", "any", "--data-dir", dir)
-	var log, said syncBuffer
-	cmd.Stderr, cmd.Stdout = &log, &said
-	tr, err := trap.Start(cmd, trap.Options{Answer: func(c *trap.Call) error {
-		path, ok := below(dir, c.Path)
-		if !ok || !concerns(kind.errno, c) {
-			return nil
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		here := site{c.Op, path}
-		if times[here]++; times[here] > alike && !(i >= n && kind.lasts) {
-			return nil
-		}
-		if i++; i == n || i > n && kind.lasts {
-			return kind.errno
-		}
-		return nil
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tr.Close()
-	exit := make(chan error, 1)
-	go func() { exit <- cmd.Wait() }()
-	ended := false
-	eventually(t, "the daemon is ready or has ended", func() bool {
-		select {
-		case err := <-exit:
-			exit <- err
-			ended = true
-		default:
-		}
-		return ended || strings.Contains(said.String(), "ready")
-	})
-	ready = !ended
-	cmd.Process.Kill()
-	<-exit
-	mu.Lock()
-	defer mu.Unlock()
-	return log.String(), i >= n, ready
-}
-
-// syncBuffer may be read while a program writes to it.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
-// TestEverySiteOfABackup fails the N-th change of a backup and of a restore, for each N. A file that is there is a whole
-// one, a directory that is there is too, and nothing else is left behind.
-func TestEverySiteOfABackup(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("answering a program's system calls needs root")
-	}
-	dir, work := t.TempDir(), t.TempDir()
-	p := serve(t, dir)
-	p.service("svc", "")
-	p.python("svc/f", "def handler(event, context):\n    return b'x'\n")
-	good := filepath.Join(work, "good")
-	for _, kind := range kindsLookedAt() {
-		file := filepath.Join(work, "file")
-		n := eachChange(t, []string{dir, work}, kind, []string{"backup", file, "--data-dir", dir}, func(n int, ok bool) {
-			_, err := os.Stat(file)
-			if there := err == nil; there != ok && !(there && kind.lasts) { // a read-only disk lets nothing be taken back
-				t.Errorf("%s at change %d of a backup: success %v, the file: %v", kind.name, n, ok, err)
-			}
-			if err == nil { // which the restores below show to be whole
-				if err := os.Rename(file, good); err != nil {
-					t.Fatal(err)
-				}
-			}
-		})
-		fmt.Printf("crash: %s at each of %d changes of a backup: a whole file or none\n", kind.name, n)
-		to := filepath.Join(work, "restored")
-		n = eachChange(t, []string{work}, kind, []string{"restore", good, "--data-dir", to}, func(n int, ok bool) {
-			_, err := os.Stat(to)
-			there := err == nil
-			if ok && !there {
-				t.Errorf("%s at change %d of a restore: success, and no directory: %v", kind.name, n, err)
-			}
-			if out, err := exec.Command(fcd(t), "store", "check", "--data-dir", to).CombinedOutput(); there && err != nil {
-				t.Errorf("%s at change %d of a restore: %v %s", kind.name, n, err, out)
-			}
-			if err := os.RemoveAll(to); err != nil {
-				t.Fatal(err)
-			}
-		})
-		fmt.Printf("crash: %s at each of %d changes of a restore: a whole directory or none\n", kind.name, n)
-		if kind.lasts { // what could not be removed
-			removeAll(t, work, ".*")
-			removeAll(t, dir, "backup-*")
-		}
-		if left, _ := filepath.Glob(filepath.Join(work, ".*")); len(left) > 0 {
-			t.Errorf("after %s: %q are left", kind.name, left)
-		}
-	}
-}
-
-func removeAll(t *testing.T, dir, pattern string) {
-	t.Helper()
-	all, err := filepath.Glob(filepath.Join(dir, pattern))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range all {
-		if err := os.RemoveAll(name); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// eachChange runs the program again and again, each time with another change of a file in dirs failing, until none is
-// left, and once without; it tells how many there were. The short form leaves most of them out.
-func eachChange(t *testing.T, dirs []string, kind kindOfFault, args []string, look func(n int, ok bool)) int {
-	t.Helper()
-	step := 1
-	if !faultsLong() {
-		step = 9
-	}
-	for n := 1; ; n += step {
-		var mu sync.Mutex
-		i := 0
-		cmd := exec.Command(fcd(t), args...)
-		var out syncBuffer
-		cmd.Stdout, cmd.Stderr = &out, &out
-		tr, err := trap.Start(cmd, trap.Options{Answer: func(c *trap.Call) error {
-			if !slices.ContainsFunc(dirs, func(d string) bool { _, ok := below(d, c.Path); return ok }) || !concerns(kind.errno, c) {
-				return nil
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if i++; i == n || i > n && kind.lasts {
-				return kind.errno
-			}
-			return nil
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = cmd.Wait()
-		tr.Close()
-		look(n, err == nil)
-		if err != nil && i < n {
-			t.Fatalf("%q: %v %s", args, err, out.String())
-		}
-		if i < n {
-			return (n - 1) / step
 		}
 	}
 }

@@ -27,12 +27,17 @@ func logTrigger(name, logstore string) m {
 // putLog writes one log to the source logstore.
 func (h *house) putLog(c *sls.Client, message string) {
 	h.t.Helper()
+	if err := writeLog(c, sourceStore, message); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// writeLog writes one log to a logstore.
+func writeLog(c *sls.Client, logstore, message string) error {
 	at := uint32(time.Now().Unix())
 	key := "message"
 	g := &sls.LogGroup{Logs: []*sls.Log{{Time: &at, Contents: []*sls.LogContent{{Key: &key, Value: &message}}}}}
-	if err := c.PutLogs(project, sourceStore, g); err != nil {
-		h.t.Fatal(err)
-	}
+	return c.PutLogs(project, logstore, g)
 }
 
 // TestLogTrigger walks a log from the real SDK through the embedded Log Service and the trigger to the example's function,

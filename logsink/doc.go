@@ -17,5 +17,7 @@
 // the spool's rejected folder. When the spool is full, new lines are counted and left out, and one line
 // "N log lines dropped" takes their place when there is room.
 //
-// Delivery is at least once. A Sink that knows pack ids makes it exactly once over kills and lost answers.
+// Delivery is at least once. A Sink that knows pack ids makes it exactly once over kills and lost answers. A batch is on the
+// disk before it is sent for the first time, so that no power cut gives its numbers, and with them its id, to other lines;
+// one under way may be sent again under another id.
 package logsink

@@ -110,7 +110,15 @@ func (l *lane) next(ctx context.Context) ([]line, uint64, error) {
 		return nil, from, nil
 	}
 	lines, end, err := l.read(from, l.s.opts.MaxBatchLines, l.s.opts.MaxBatchBytes)
-	if err == nil && len(lines) > 0 {
+	if err != nil || len(lines) == 0 {
+		return lines, end, err
+	}
+	// Lines that somebody has under their numbers may not be lost to a power cut: others would get the numbers, and their
+	// batch would be taken for one that is there.
+	if err = l.s.Sync(ctx); ctx.Err() != nil {
+		return nil, from, nil
+	}
+	if err == nil {
 		err = l.q.SetWindow(end)
 	}
 	return lines, end, err

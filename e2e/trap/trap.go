@@ -8,6 +8,9 @@
 //		return nil // the kernel does what was asked
 //	}})
 //
+// A test may also make a call in the program's place and end the program behind it, or in the midst of a write: Call.Do,
+// DoSome and Kill.
+//
 // It works by a seccomp filter with user notification (seccomp_unotify(2)), which the program and all that it starts
 // inherit: nothing in the program knows of it, its files are on a real file system, and no call is slower than by two
 // switches to the test. Only the program itself is answered; what it starts, functions among it, gets the kernel.
@@ -34,7 +37,7 @@ import (
 // Options say what of a program is answered. At least one field is set.
 type Options struct {
 	// Answer is asked before each call that changes a file system, one at a time. nil lets the kernel do it, an Errno is
-	// what the program gets instead.
+	// what the program gets instead, and Short cuts a write.
 	Answer func(*Call) error
 	// Clock is the program's wall clock.
 	Clock func() time.Time
@@ -186,12 +189,23 @@ func (t *Trap) answer(n *notice) reply {
 	if n.nr == unix.SYS_CLOCK_GETTIME {
 		return t.tell(n)
 	}
-	c := decode(n)
+	c := decode(pid, n)
 	if c == nil || t.o.Answer == nil {
 		return kernel
 	}
+	err := t.o.Answer(c)
+	if c.killed {
+		return reply{value: -1, errno: -int32(unix.EINTR)} // should it still be running
+	}
+	var short Short
+	if errors.As(err, &short) {
+		var written int
+		if written, err = c.DoSome(int(short)); err == nil {
+			return reply{value: int64(written)}
+		}
+	}
 	var e unix.Errno
-	if errors.As(t.o.Answer(c), &e) {
+	if errors.As(err, &e) {
 		return reply{value: -1, errno: -int32(e)}
 	}
 	return kernel

@@ -79,6 +79,9 @@ func (i *Installer) fetch(ctx context.Context, p Package, progress func(int64)) 
 	if sum != p.SHA256 {
 		return errors.Join(fmt.Errorf("%s: its checksum is %s, wanted %s", p, sum, p.SHA256), os.Remove(part))
 	}
+	if err := syncFile(part); err != nil { // the name alone will tell that it is whole
+		return err
+	}
 	return os.Rename(part, file)
 }
 

@@ -106,11 +106,11 @@ func (i *Installer) Install(ctx context.Context, runtime string) (receipt runtim
 		i.o.Log.Warn("receipt of an installed runtime is not readable: it is installed anew", zap.String("runtime", runtime), zap.Error(err))
 	}
 	if err == nil && root != "" && receipt.Pins == b.digest() && hasProgram(root, b.program) {
-		return receipt, false, refreshTrust(root)
+		return receipt, false, i.named(refreshTrust(root))
 	}
 	receipt, err = i.install(ctx, b)
 	if err != nil {
-		return receipt, false, fmt.Errorf("runtime %s: %w", runtime, err)
+		return receipt, false, fmt.Errorf("runtime %s: %w", runtime, i.named(err))
 	}
 	return receipt, true, nil
 }
@@ -145,10 +145,10 @@ func (i *Installer) install(ctx context.Context, b bundle) (runtimes.Receipt, er
 	if err != nil {
 		return receipt, err
 	}
-	if err := replace(temp, filepath.Join(parent, receipt.Build)); err != nil {
+	if err := flush(temp); err != nil {
 		return receipt, err
 	}
-	return receipt, nil
+	return receipt, replace(temp, filepath.Join(parent, receipt.Build))
 }
 
 // What unfinished roots and replaced ones are called, until they are removed.
@@ -177,5 +177,5 @@ func replace(temp, target string) error {
 	if err := os.Rename(temp, target); err != nil {
 		return errors.Join(err, os.Rename(old, target))
 	}
-	return os.RemoveAll(old)
+	return errors.Join(syncFile(filepath.Dir(target)), os.RemoveAll(old))
 }
