@@ -222,7 +222,7 @@ func TestOtherTypesOfTriggers(t *testing.T) {
 	if list := h.must("GET", "/services/in/functions/see/triggers", nil).body; strings.Contains(list, "x-directory") || strings.Count(list, "triggerName") != 4 {
 		t.Errorf("a client that knows the cloud's types sees %s", list)
 	}
-	if list := h.must("GET", "/services/in/functions/see/triggers", nil, header("X-Fc-Extensions", "1")).body; !strings.Contains(list, "x-directory") {
+	if list := h.must("GET", "/services/in/functions/see/triggers", nil, header("X-Fcd-Extensions", "1")).body; !strings.Contains(list, "x-directory") {
 		t.Errorf("a client that asked for all sees %s", list)
 	}
 	if bus := h.must("GET", "/services/in/functions/see/triggers/bus", nil).field("sourceArn"); bus != "acs:eventbridge:"+region+":"+account+":eventbus/default/rule/in-see-bus" {

@@ -202,6 +202,29 @@ func TestEventGolden(t *testing.T) {
 	}
 }
 
+func TestSizesOfWhatMakesNoObject(t *testing.T) {
+	removed := fc.ObjectEvent{Name: "ObjectRemoved:DeleteObject", Delta: -5}
+	aborted := fc.ObjectEvent{Name: "ObjectRemoved:AbortMultipartUpload"}
+	part := fc.ObjectEvent{Name: "ObjectCreated:UploadPart", Size: 7}
+	copied := fc.ObjectEvent{Name: "ObjectCreated:UploadPartCopy", Size: 7}
+	put := fc.ObjectEvent{Name: "ObjectCreated:PutObject", Size: 9, Delta: 4}
+	for mode, want := range map[string]string{
+		"":             "0/-5 0/0 7/0 7/0 9/4",
+		DeltaChange:    "0/-5 0/0 7/0 7/0 9/4",
+		DeltaOperation: "5/-5 0/0 7/7 7/7 9/4",
+		DeltaNone:      "0/0 0/0 7/0 7/0 9/4",
+	} {
+		var got []string
+		for _, ev := range []fc.ObjectEvent{removed, aborted, part, copied, put} {
+			o := Options{DeltaSizeMode: mode}.recordOf(ev).OSS.Object
+			got = append(got, fmt.Sprintf("%d/%d", o.Size, o.DeltaSize))
+		}
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("%q: %s, want %s", mode, s, want)
+		}
+	}
+}
+
 func TestRuleID(t *testing.T) {
 	got := ruleID("123456789", &fc.Trigger{ServiceName: "svc", FunctionName: "fn", Name: "oss_t"})
 	if got != "7ee808ec1ca2094f96ffdc206c93d22354fbe3e0" {
