@@ -133,8 +133,9 @@ func TestBodiesThatAreRefused(t *testing.T) {
 
 func TestObligations(t *testing.T) {
 	triggertest.Run(t, triggertest.Harness{
-		Kind:    kind(),
-		Trigger: func(id string) *fc.Trigger { return newTrigger(id, stream) },
+		Kind:     kind(),
+		Trigger:  func(id string) *fc.Trigger { return newTrigger(id, stream) },
+		Unwanted: func(id string) *fc.Trigger { return newTrigger(id, strings.Replace(stream, `:""`, `:"a"`, 1)) },
 		Happen: func(ctx context.Context, s triggers.Source, n int) error {
 			return triggertest.Receive(ctx, s, fc.Arrival{Body: notice(fmt.Sprint(n), ""), Allow: triggertest.From(topic)})
 		},

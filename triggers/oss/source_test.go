@@ -46,6 +46,9 @@ func TestObligations(t *testing.T) {
 	triggertest.Run(t, triggertest.Harness{
 		Kind:    testKind(),
 		Trigger: func(id string) *fc.Trigger { return newTrigger(id, `{"events":["oss:ObjectCreated:*"]}`) },
+		Unwanted: func(id string) *fc.Trigger {
+			return newTrigger(id, `{"events":["oss:ObjectCreated:*"],"filter":{"key":{"suffix":".gif"}}}`)
+		},
 		Happen: func(ctx context.Context, s triggers.Source, n int) error {
 			return s.(*Source).ObjectEvent(ctx, putEvent(n))
 		},
