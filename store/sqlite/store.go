@@ -240,6 +240,9 @@ func (s *Store) load(w *writer) error {
 	if err != nil {
 		return fmt.Errorf("resync revision %q: %w", resync, err)
 	}
+	if w.bodies, _, err = w.c.number(sqlBodyTotal); err != nil {
+		return err
+	}
 	s.feed = newChangeLog(n.rev, store.Rev(floor))
 	s.claims.last = n.id
 	if err := s.fetchAhead(w.c); err != nil {
