@@ -9,7 +9,7 @@ import (
 	"fcd/store"
 )
 
-// A looker answers the dispatcher's questions, which come with every message. It has a connection of its own, whose
+// A looker answers what is asked with every message or event: the dispatcher's questions, and checkpoints. It has a connection of its own, whose
 // statements stay prepared, and asks the driver itself, like the writer: database/sql would cost more than the answers.
 type looker struct {
 	mu sync.Mutex
