@@ -15,7 +15,7 @@ import (
 )
 
 // headerExtensions asks for triggers of types that the cloud does not have, in lists.
-const headerExtensions = "X-Fc-Extensions"
+const headerExtensions = "X-Fcd-Extensions"
 
 // maxSiblings bounds how many triggers of one function are looked at for conflicts.
 const maxSiblings = 1000

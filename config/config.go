@@ -118,6 +118,7 @@ type OSS struct {
 	AllowOverlap         bool   `yaml:"allowOverlap"`
 	OverlapStatus        int    `yaml:"overlapStatus"`
 	MaxTriggersPerBucket int    `yaml:"maxTriggersPerBucket"`
+	DeltaSizeMode        string `yaml:"deltaSizeMode"`
 	Batch                bool   `yaml:"batch"`
 	ObjectMeta           bool   `yaml:"objectMeta"`
 }

@@ -20,7 +20,7 @@ func Default() *Config {
 				MaxBytes: 10 << 30, QueryTimeout: 10 * time.Second},
 			Sandbox: LocalSandbox{Names: "hosts"},
 		},
-		OSS: OSS{AuthVersion: "v4", OverlapStatus: 400, MaxTriggersPerBucket: 10},
+		OSS: OSS{AuthVersion: "v4", OverlapStatus: 400, MaxTriggersPerBucket: 10, DeltaSizeMode: "change"},
 		SLS: SLS{AuthVersion: "v1", RequestTimeout: 10 * time.Second, RetryTimeout: time.Second, TopicStyle: "service"},
 		Triggers: Triggers{
 			Queues: []TriggerQueue{}, Push: TriggerPush{Bindings: []TriggerBinding{}}, Listings: []TriggerListing{},

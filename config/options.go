@@ -268,7 +268,7 @@ func (c *Config) ShipperOptions() logsink.Options {
 func (c *Config) OSSTriggerOptions(account string) triggeross.Options {
 	return triggeross.Options{Region: c.Region, Account: account, AllowOverlap: c.OSS.AllowOverlap,
 		OverlapStatus: c.OSS.OverlapStatus, MaxTriggersPerBucket: c.OSS.MaxTriggersPerBucket,
-		ObjectMeta: c.OSS.ObjectMeta, Batch: c.OSS.Batch}
+		ObjectMeta: c.OSS.ObjectMeta, DeltaSizeMode: c.OSS.DeltaSizeMode, Batch: c.OSS.Batch}
 }
 
 // LogTriggerOptions are the rules of log triggers.

@@ -52,6 +52,7 @@ func (c *Config) validateCloud(v *violations) {
 	v.check(c.OSS.Endpoint != "" || c.LocalCloud.OSS.Enabled || c.OSS.AccessKeyID == "", "oss.endpoint", "", "given where localcloud.oss is off")
 	v.oneOf("oss.authVersion", c.OSS.AuthVersion, "v1", "v2", "v4")
 	v.check(c.OSS.OverlapStatus == 400 || c.OSS.OverlapStatus == 409, "oss.overlapStatus", c.OSS.OverlapStatus, "400 or 409")
+	v.oneOf("oss.deltaSizeMode", c.OSS.DeltaSizeMode, "change", "operation", "none")
 	v.check(c.OSS.MaxTriggersPerBucket >= 0, "oss.maxTriggersPerBucket", c.OSS.MaxTriggersPerBucket, "0 or more")
 	v.oneOf("sls.authVersion", c.SLS.AuthVersion, "v1", "v4")
 	v.oneOf("sls.topicStyle", c.SLS.TopicStyle, "service", "fclogs")

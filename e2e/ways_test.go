@@ -154,6 +154,7 @@ func TestUnwantedEventsAreDeliveredOnceATriggerWantsThem(t *testing.T) {
 			t.Errorf("replay of %s: %d %s, want %s", event, a.status, a.body, want)
 		}
 	}
+	early := send("eventbridge", `{"specversion":"1.0","id":"2","source":"s","type":"early"}`)
 	make("mns", "mns_topic", topic, "mns", m{"filterTag": "other"})
 	make("cdn", "cdn_events", "acs:cdn:*:"+account, "cdn", m{"eventName": "LogFileCreated", "filter": m{"domain": []string{"other.com"}}})
 	make("bus", "eventbridge", "", "ots", m{"eventRuleFilterPattern": `{"type":["other"]}`})
@@ -166,14 +167,15 @@ func TestUnwantedEventsAreDeliveredOnceATriggerWantsThem(t *testing.T) {
 	replay(file, "", `"reason":"filter"`)
 	make("mine", "mns_topic", topic, "mns", m{"filterTag": "mine"})
 	make("ots", "tablestore", table, "ots", m{})
+	make("late", "eventbridge", "", "ots", m{"eventRuleFilterPattern": `{"type":["early"]}`})
 	h.must("PUT", triggers+"/cdn", m{"triggerConfig": m{"filter": m{"domain": []string{"example.com"}}}})
 	h.must("PUT", triggers+"/bus", m{"triggerConfig": m{"eventRuleFilterPattern": `{"type":["demo"]}`}})
 	replay(message, "?trigger=in/see/mine", `"state":"queued"`)
-	for _, id := range []string{file, event, rows} {
+	for _, id := range []string{file, event, rows, early} {
 		replay(id, "", `"state":"queued"`)
 	}
 	h.logged("in/see", "saw a message", `saw {"events":[{"eventName":"LogFileCreated"`, `saw {"specversion":"1.0","id":"1","source":"s","type":"demo"}`,
-		`saw {"Records":[{"Type":"PutRow"}]}`)
+		`saw {"Records":[{"Type":"PutRow"}]}`, `saw {"specversion":"1.0","id":"2","source":"s","type":"early"}`)
 	if a := h.must("GET", "!/fcd/v1/events/"+url.PathEscape(file), nil); strings.Contains(a.body, "fcdKept") {
 		t.Errorf("the event is shown as it is kept: %s", a.body)
 	}
@@ -222,7 +224,7 @@ func TestOtherTypesOfTriggers(t *testing.T) {
 	if list := h.must("GET", "/services/in/functions/see/triggers", nil).body; strings.Contains(list, "x-directory") || strings.Count(list, "triggerName") != 4 {
 		t.Errorf("a client that knows the cloud's types sees %s", list)
 	}
-	if list := h.must("GET", "/services/in/functions/see/triggers", nil, header("X-Fc-Extensions", "1")).body; !strings.Contains(list, "x-directory") {
+	if list := h.must("GET", "/services/in/functions/see/triggers", nil, header("X-Fcd-Extensions", "1")).body; !strings.Contains(list, "x-directory") {
 		t.Errorf("a client that asked for all sees %s", list)
 	}
 	if bus := h.must("GET", "/services/in/functions/see/triggers/bus", nil).field("sourceArn"); bus != "acs:eventbridge:"+region+":"+account+":eventbus/default/rule/in-see-bus" {

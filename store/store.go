@@ -267,5 +267,6 @@ type Leases interface {
 	Release(ctx context.Context, l Lease) error
 }
 
-// Waker is a store that can tell that the queue has new work. A poll each second is always the floor.
+// Waker is a store that can tell that the queue has new work: after messages were queued, put back or redriven, each time,
+// there is a value. A poll each second is always the floor.
 type Waker interface{ Wake() <-chan struct{} }

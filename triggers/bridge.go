@@ -275,6 +275,8 @@ func (b *Bridge) deny(ctx context.Context, ev Event, t *fc.Trigger, d *denial, c
 			fate.State = FateDeadLettered
 		}
 		batch.Ended = []store.Ended{dead}
+	} else if !ev.Replayed {
+		fate.Payload = ev.Payload // its source holds it; it may be delivered again before that gives it again
 	}
 	batch.Fates = steps(ev, fate)
 	_, err := b.o.Store.Apply(ctx, batch)

@@ -99,6 +99,12 @@ func (h *house) must(err error) {
 // keep stores records and follows the feed until the catalog shows them.
 func (h *house) keep(values ...any) {
 	h.t.Helper()
+	h.must(h.catalog.Wait(context.Background(), h.keepLater(values...)))
+}
+
+// keepLater stores records before the catalog is loaded.
+func (h *house) keepLater(values ...any) store.Rev {
+	h.t.Helper()
 	var b store.Batch
 	for _, v := range values {
 		p := store.Put{Value: catalog.Encode(v), If: store.IfAny}
@@ -114,7 +120,7 @@ func (h *house) keep(values ...any) {
 	}
 	done, err := h.store.Apply(context.Background(), b)
 	h.must(err)
-	h.must(h.catalog.Wait(context.Background(), done.Rev))
+	return done.Rev
 }
 
 func (h *house) drop(t *fc.Trigger) {

@@ -21,10 +21,21 @@ type BySource interface {
 	TriggersBySource(arn string) []*fc.Trigger
 }
 
+// Sources finds the source of a type of trigger, nil if there is none; a Manager does.
+type Sources interface {
+	Source(triggerType string) Source
+}
+
+// Finder is a Source that finds triggers of its own by what events are of, which may be wider than what sourceArn names.
+type Finder interface {
+	Found(source string) []*fc.Trigger
+}
+
 // History answers what became of events and delivers them again. It is safe for concurrent use.
 type History struct {
 	Record   Record
 	Triggers BySource
+	Sources  Sources // asked before Triggers where it knows better; may be nil
 	Bridge   *Bridge
 }
 
@@ -124,12 +135,22 @@ func (h *History) targets(rows []store.Event, path string) (all []target) {
 	if path == "" && rows[0].Trigger != "" || path != "" && len(all) > 0 || rows[0].Source == "" {
 		return all
 	}
-	for _, t := range h.Triggers.TriggersBySource(rows[0].Source) { // those that came after the event
+	for _, t := range h.bySource(rows[0].Type, rows[0].Source) { // those that came after the event
 		if !known[t.ID] && (rows[0].Type == "" || t.Type == rows[0].Type) && (path == "" || path == t.Path()) {
 			all = append(all, target{t, &rows[0]})
 		}
 	}
 	return all
+}
+
+// bySource are the triggers that events of the type and source find now.
+func (h *History) bySource(typ, source string) []*fc.Trigger {
+	if h.Sources != nil {
+		if f, ok := h.Sources.Source(typ).(Finder); ok {
+			return f.Found(source)
+		}
+	}
+	return h.Triggers.TriggersBySource(source)
 }
 
 // again delivers one event to one trigger.
@@ -147,7 +168,7 @@ func (h *History) again(ctx context.Context, to target) (fc.Replayed, error) {
 	ev := Event{TriggerID: t.ID, ID: e.EventID, Subject: e.Subject, Payload: payload, Replayed: true,
 		Source: SourceIdentity{Service: h.Bridge.o.Kinds.RoleService(t.Type), ARN: e.Source}}
 	kind := h.Bridge.o.Kinds.byType[t.Type]
-	if kind.SourceOf != nil && e.Trigger == t.ID {
+	if kind.SourceOf != nil {
 		ev.Source.ARN = t.SourceARN // made of the trigger, where what it is found by is wider
 	}
 	if last := e.Last(); last.RequestID != "" && e.Trigger == t.ID && slices.Contains(redo, e.State) {

@@ -194,6 +194,22 @@ func TestWhatIsNotKeptIsNotDeliveredAgain(t *testing.T) {
 	}
 }
 
+func TestAnInstantThatWasLeftOutIsDelivered(t *testing.T) {
+	h := newHouse(t, nil)
+	h.start()
+	tr := &fc.Trigger{ServiceName: "svc", FunctionName: "fn", Name: "t_t1", ID: "t1", Type: fc.TriggerTimer, Enabled: true, Config: []byte(`{}`)}
+	h.furnish(tr)
+	event := `{"triggerTime":"2026-01-05T08:00:00Z","triggerName":"t_t1","payload":""}`
+	h.bridge.Note(store.Fate{EventID: "timer/t1/1767600000", Trigger: "t1", Subject: "2026-01-05T08:00:00Z", State: store.FateExpired, Reason: "misfire", Payload: []byte(event)})
+	h.writeNotes()
+	if diff := cmp.Diff([]fc.Replayed{{Trigger: path("t1"), State: "queued"}}, h.replay("timer/t1/1767600000", "")); diff != "" {
+		t.Error(diff)
+	}
+	if q := h.queued(); len(q) != 1 || string(q[0].Payload) != event || h.states("t1") != "expired redriven queued" {
+		t.Errorf("queued %+v, steps %s", q, h.states("t1"))
+	}
+}
+
 // once is a store that dies behind its first commit, as in a crash.
 type once struct {
 	triggers.Applier

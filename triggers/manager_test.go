@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
@@ -92,6 +93,44 @@ func TestTimersFireThroughTheStore(t *testing.T) {
 			}
 			return
 		}
+	}
+}
+
+// TestInstantsThatTheDaemonSleptThrough are expired, and can be delivered.
+func TestInstantsThatTheDaemonSleptThrough(t *testing.T) {
+	h := newHouse(t, nil)
+	h.start()
+	base := time.Now().UTC().Truncate(time.Minute).Add(-10 * time.Minute)
+	tr := &fc.Trigger{ServiceName: "svc", FunctionName: "fn", Name: "t_t1", ID: "t1", Type: fc.TriggerTimer, LastModifiedTime: base}
+	h.must(h.kinds.Normalize(nil, tr, json.RawMessage(`{"payload":"p","cronExpression":"0 * * * * *"}`)))
+	h.furnish(tr)
+	// life is a short one, at that time.
+	life := func(at time.Time) {
+		w := &watch{}
+		m, err := triggers.NewManager(triggers.ManagerOptions{Kinds: h.kinds, Bridge: h.bridge, Watch: w, Checkpoints: h.store,
+			Region: region, Account: account, Clock: func() time.Time { return at }})
+		h.must(err)
+		w.fn(nil, tr)
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		h.must(m.Run(ctx))
+	}
+	life(base.Add(30 * time.Second))
+	life(base.Add(3*time.Minute + 30*time.Second))
+	life(base.Add(3*time.Minute + 40*time.Second))
+	var got []string
+	for _, e := range h.fates("t1") {
+		got = append(got, e.Subject+" "+e.State+" "+e.Last().Reason)
+	}
+	at := func(n int) string { return base.Add(time.Duration(n) * time.Minute).Format(time.RFC3339) }
+	if diff := cmp.Diff([]string{at(3) + " expired misfire", at(2) + " expired misfire", at(1) + " expired misfire"}, got); diff != "" {
+		t.Fatal(diff)
+	}
+	if diff := cmp.Diff([]fc.Replayed{{Trigger: path("t1"), State: "queued"}}, h.replay(h.fates("t1")[1].EventID, "")); diff != "" {
+		t.Error(diff)
+	}
+	if q := h.queued(); len(q) != 1 || string(q[0].Payload) != `{"triggerTime":"`+at(2)+`","triggerName":"t_t1","payload":"p"}` {
+		t.Errorf("queued %+v", q)
 	}
 }
 

@@ -105,6 +105,14 @@ func (b *Inbox[C]) Run(ctx context.Context) error {
 	return nil
 }
 
+// Found are the triggers that events of the source find.
+func (b *Inbox[C]) Found(source string) (all []*fc.Trigger) {
+	for _, r := range b.Rules.of(source) {
+		all = append(all, r.Trigger)
+	}
+	return all
+}
+
 // Receive delivers the events of a body, each to the triggers of its source. See Receiver.
 func (b *Inbox[C]) Receive(ctx context.Context, a fc.Arrival) ([]fc.Receipt, error) {
 	all, err := b.Open(a)

@@ -97,6 +97,7 @@ type Dispatcher struct {
 	ending  chan struct{}   // closed when Run is to end
 	fatal   chan error      // capacity 1: the store must not be used any more
 	work    sync.WaitGroup
+	left    bool // at the last look some work may have been left for want of a place; only Run's goroutine uses it
 
 	mu        sync.Mutex // guards the rest
 	running   map[int64]*attempt
@@ -158,6 +159,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 			return fmt.Errorf("async: %w", err)
 		case <-d.wake:
 		case <-d.freed:
+			if !d.left && d.wake != nil {
+				continue // nothing waits for the place, and what comes wakes by itself
+			}
 		case <-timer.C:
 		}
 		next, err := d.dispatch(ctx)
@@ -173,6 +177,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 
 // dispatch claims what there is room for and starts it. next is when to look again at the latest.
 func (d *Dispatcher) dispatch(ctx context.Context) (next time.Duration, err error) {
+	d.left = true
 	free := d.opt.Concurrency - d.count()
 	if free <= 0 {
 		return d.opt.Poll, nil // an end of an attempt comes first
@@ -193,13 +198,19 @@ func (d *Dispatcher) dispatch(ctx context.Context) (next time.Duration, err erro
 	}
 	want := d.share(due, free)
 	if len(want) == 0 {
+		d.left = len(due) > 0
 		return next, nil
 	}
 	msgs, err := d.opt.Queue.Claim(ctx, d.opt.Owner, want, d.opt.Lease)
 	if err != nil {
 		return d.opt.Poll, fmt.Errorf("claim: %w", err)
 	}
+	d.left = len(want) < len(due)
+	got := make(map[string]int, len(want))
 	for _, m := range msgs {
+		if got[m.Fn]++; got[m.Fn] == want[m.Fn] {
+			d.left = true // there may be more
+		}
 		d.start(ctx, m)
 	}
 	return next, nil

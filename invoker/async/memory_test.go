@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -63,6 +64,7 @@ func (m *memory) Ready(context.Context, time.Time) ([]store.FnDue, error) {
 func (m *memory) Claim(_ context.Context, _ string, want map[string]int, _ time.Duration) (msgs []store.Msg, _ error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	want = maps.Clone(want)
 	for id, msg := range m.queued {
 		if !m.claimed[id] && want[msg.Fn] > 0 && !msg.Due.After(time.Now()) {
 			want[msg.Fn]--
@@ -117,6 +119,10 @@ func (m *memory) Apply(_ context.Context, b store.Batch) (store.Applied, error) 
 		}
 		m.queued[r.ID] = msg
 		delete(m.claimed, r.ID)
+		select { // what is put back wakes, as store.Waker says
+		case m.wake <- struct{}{}:
+		default:
+		}
 	}
 	return store.Applied{}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -77,22 +78,74 @@ func decodeSteps(text string) (all []store.Step, err error) {
 	return all, nil
 }
 
+// writeFates writes the steps in their order. Most that describe their event are its first, and are inserted, several to a
+// statement; most others are about an event that is there, and change its row.
 func (g *group) writeFates() error {
-	for i := range g.fates[g.written.fates:] {
-		f := &g.fates[g.written.fates+i]
-		var body int64
-		var err error
-		if f.Payload != nil {
-			if body, err = g.w.c.insert(sqlBodyPut, micros(f.At), f.Payload); err != nil {
-				return err
-			}
-		}
-		if _, err := g.w.c.exec(sqlEventPut, f.EventID, f.Trigger, f.Type, f.Function, f.Name, f.Source, f.Subject,
-			micros(f.At), f.State, body, encodeStep(f)); err != nil {
+	rest := g.fates[g.written.fates:]
+	for len(rest) > 0 {
+		n, err := g.writeSome(rest)
+		if err != nil {
 			return err
 		}
+		rest = rest[n:]
 	}
 	return nil
+}
+
+// writeSome writes the first of the fates, or as many as one statement takes, and tells how many.
+func (g *group) writeSome(fates []store.Fate) (n int, err error) {
+	const many = 8
+	if fates[0].Type == "" {
+		return 1, g.step(&fates[0])
+	}
+	for n < min(many, len(fates)) && fates[n].Type != "" {
+		n++
+	}
+	query := sqlEventPut8
+	if n < many {
+		n, query = 1, sqlEventPut
+	}
+	args := g.w.args[:0]
+	for i := range fates[:n] {
+		f := &fates[i]
+		body, err := g.body(f)
+		if err != nil {
+			return 0, err
+		}
+		args = appendEvent(args, f, body)
+	}
+	_, err = g.w.c.exec(query, args...)
+	clear(args)
+	g.w.args = args
+	return n, err
+}
+
+// step adds a step to an event, or makes one of it if there is none.
+func (g *group) step(f *store.Fate) error {
+	body, err := g.body(f)
+	if err != nil {
+		return err
+	}
+	n, err := g.w.c.exec(sqlEventStep, f.EventID, f.Trigger, micros(f.At), f.State, body, encodeStep(f))
+	if err == nil && n == 0 {
+		_, err = g.w.c.exec(sqlEventPut, appendEvent(nil, f, body)...)
+	}
+	return err
+}
+
+// appendEvent appends the values of a row of sqlEventPut.
+func appendEvent(args []driver.Value, f *store.Fate, body int64) []driver.Value {
+	at := micros(f.At)
+	return append(args, f.EventID, f.Trigger, f.Type, f.Function, f.Name, f.Source, f.Subject, at, at, f.State, body, encodeStep(f))
+}
+
+// body keeps the event itself, if the fate has it, and is its row, 0 for none.
+func (g *group) body(f *store.Fate) (int64, error) {
+	if f.Payload == nil {
+		return 0, nil
+	}
+	g.bodies += int64(len(f.Payload))
+	return g.w.c.insert(sqlBodyPut, micros(f.At), g.bodies, f.Payload)
 }
 
 // Events lists what became of events, newest first. A limit outside 1-1000 is 1000.

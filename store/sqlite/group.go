@@ -17,6 +17,7 @@ type group struct {
 	now      time.Time // of the checks at hand
 	began    time.Time // by the machine's clock
 	counters counters  // as they will be after the commit
+	bodies   int64     // running total of the bytes of events that are kept, likewise
 	jobs     []*job    // in order of arrival
 	results  []result  // one per job, refusals included; sent after the flush
 	ops      int       // of the jobs
@@ -64,7 +65,7 @@ type mark struct {
 
 func newGroup(w *writer) *group {
 	return &group{
-		w: w, now: w.s.opt.Now(), began: time.Now(), counters: w.counters,
+		w: w, now: w.s.opt.Now(), began: time.Now(), counters: w.counters, bodies: w.bodies,
 		recs: map[string]store.Rev{}, tokens: map[string]int64{}, dedups: map[string]bool{},
 		names: map[string]bool{}, dead: map[string]bool{}, leases: map[string]leaseRow{},
 	}

@@ -55,18 +55,14 @@ func first[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, error)
 }
 
 // Ready names every function with unclaimed messages and when the first of each is due, in order of names.
-func (s *Store) Ready(ctx context.Context, _ time.Time) ([]store.FnDue, error) {
-	type head struct {
-		fn  string
-		due int64
-	}
-	heads, err := collect(ctx, s, func(r *sql.Rows) (h head, err error) { return h, r.Scan(&h.fn, &h.due) }, sqlQueueReady)
+func (s *Store) Ready(_ context.Context, _ time.Time) ([]store.FnDue, error) {
+	heads, err := look(s, functionOf, sqlQueueReady)
 	if err != nil {
 		return nil, err
 	}
 	var all []store.FnDue
 	for _, h := range heads {
-		due, ok, err := s.earliest(ctx, h.fn, h.due)
+		due, ok, err := s.earliest(h.fn, h.due)
 		if err != nil {
 			return nil, err
 		}
@@ -78,7 +74,7 @@ func (s *Store) Ready(ctx context.Context, _ time.Time) ([]store.FnDue, error) {
 }
 
 // earliest is the due time of a function's first unclaimed message, given that of its first.
-func (s *Store) earliest(ctx context.Context, fn string, due int64) (int64, bool, error) {
+func (s *Store) earliest(fn string, due int64) (int64, bool, error) {
 	c := s.claims
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,9 +82,7 @@ func (s *Store) earliest(ctx context.Context, fn string, due int64) (int64, bool
 	if claimed == 0 {
 		return due, true, nil
 	}
-	type head struct{ id, due int64 }
-	heads, err := collect(ctx, s, func(r *sql.Rows) (h head, err error) { return h, r.Scan(&h.id, &h.due) },
-		sqlQueueHead, fn, claimed+1)
+	heads, err := look(s, headOf, sqlQueueHead, fn, int64(claimed+1))
 	if err != nil {
 		return 0, false, err
 	}
@@ -102,7 +96,7 @@ func (s *Store) earliest(ctx context.Context, fn string, due int64) (int64, bool
 }
 
 // Claim takes up to want[fn] due messages of each function, earliest due first.
-func (s *Store) Claim(ctx context.Context, owner string, want map[string]int, lease time.Duration) ([]store.Msg, error) {
+func (s *Store) Claim(_ context.Context, owner string, want map[string]int, lease time.Duration) ([]store.Msg, error) {
 	if owner == "" {
 		return nil, errors.New("a claim needs an owner")
 	}
@@ -111,7 +105,7 @@ func (s *Store) Claim(ctx context.Context, owner string, want map[string]int, le
 		if want[fn] <= 0 {
 			continue
 		}
-		got, err := s.claim(ctx, owner, fn, want[fn], lease)
+		got, err := s.claim(owner, fn, want[fn], lease)
 		ids = append(ids, got...)
 		if err != nil {
 			s.unclaim(ids)
@@ -120,23 +114,25 @@ func (s *Store) Claim(ctx context.Context, owner string, want map[string]int, le
 	}
 	var all []store.Msg
 	for _, id := range ids {
-		m, err := first(ctx, s, scanMsg, sqlQueueGet, id)
+		m, err := look(s, msgOf, sqlQueueGet, id)
+		if err == nil && len(m) == 0 {
+			err = store.ErrNotFound
+		}
 		if err != nil {
 			s.unclaim(ids)
 			return nil, err
 		}
-		all = append(all, m)
+		all = append(all, m...)
 	}
 	return all, nil
 }
 
-func (s *Store) claim(ctx context.Context, owner, fn string, want int, lease time.Duration) ([]int64, error) {
+func (s *Store) claim(owner, fn string, want int, lease time.Duration) ([]int64, error) {
 	c := s.claims
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := s.opt.Now()
-	candidates, err := collect(ctx, s, func(r *sql.Rows) (id int64, err error) { return id, r.Scan(&id) },
-		sqlQueueDue, fn, micros(now), want+c.byFn[fn]+c.byFn[""])
+	candidates, err := look(s, idOf, sqlQueueDue, fn, micros(now), int64(want+c.byFn[fn]+c.byFn[""]))
 	if err != nil {
 		return nil, err
 	}

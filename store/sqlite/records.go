@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"net/url"
 	"os"
 
@@ -53,14 +54,18 @@ func present(r store.Record) store.Record {
 }
 
 // Checkpoint reads what a Batch wrote; ErrNotFound if nothing did.
-func (s *Store) Checkpoint(ctx context.Context, key string) ([]byte, error) {
-	return first(ctx, s, func(rows *sql.Rows) ([]byte, error) {
-		var v []byte
-		if err := rows.Scan(&v); err != nil {
-			return nil, err
-		}
-		return append([]byte{}, v...), nil
+func (s *Store) Checkpoint(_ context.Context, key string) ([]byte, error) {
+	all, err := look(s, func(v []driver.Value) []byte {
+		b, _ := v[0].([]byte)
+		return append([]byte{}, b...) // empty is not absent
 	}, sqlCurGet, key)
+	if err == nil && len(all) == 0 {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
 }
 
 // Rev is the revision of the latest committed write.

@@ -131,15 +131,24 @@ const (
 	sqlOutcomesState = `SELECT ` + sqlOutcomeColumns + ` FROM inv
 		WHERE state = ? AND (? = '' OR fn = ?) AND rid > ? ORDER BY rid LIMIT ?`
 
-	sqlBodyPut = `INSERT INTO body(at, total, payload)
-		VALUES (?1, ifnull((SELECT total FROM body ORDER BY id DESC LIMIT 1), 0) + length(?2), ?2)`
-	sqlBodyGet = `SELECT body.payload FROM event JOIN body ON body.id = event.body WHERE event.id = ?`
+	sqlBodyPut   = `INSERT INTO body(at, total, payload) VALUES (?, ?, ?)`
+	sqlBodyTotal = `SELECT total FROM body ORDER BY id DESC LIMIT 1`
+	sqlBodyGet   = `SELECT body.payload FROM event JOIN body ON body.id = event.body WHERE event.id = ?`
 	// A step that is written late changes no state. Of too many steps the oldest makes room.
-	sqlEventPut = `INSERT INTO event(ev, trg, type, fn, name, src, subject, seen, at, state, body, steps)
-			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11)
+	sqlEventPut   = sqlEventInto + sqlEventRow + sqlEventAgain
+	sqlEventPut8  = sqlEventInto + sqlEventRows4 + `, ` + sqlEventRows4 + sqlEventAgain
+	sqlEventInto  = `INSERT INTO event(ev, trg, type, fn, name, src, subject, seen, at, state, body, steps) VALUES `
+	sqlEventRow   = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	sqlEventRows4 = sqlEventRow + `, ` + sqlEventRow + `, ` + sqlEventRow + `, ` + sqlEventRow
+	sqlEventAgain = `
 		ON CONFLICT(ev, trg) DO UPDATE SET state = iif(excluded.state = 'duplicate' OR excluded.at < at, state, excluded.state),
 			at = iif(excluded.state = 'duplicate', at, max(at, excluded.at)), body = iif(excluded.body = 0, body, excluded.body),
 			steps = iif(length(steps) < 16384, steps, substr(steps, instr(steps, char(10)) + 1)) || excluded.steps`
+	// The same for an event that is there.
+	sqlEventStep = `UPDATE event SET state = iif(?4 = 'duplicate' OR ?3 < at, state, ?4),
+			at = iif(?4 = 'duplicate', at, max(at, ?3)), body = iif(?5 = 0, body, ?5),
+			steps = iif(length(steps) < 16384, steps, substr(steps, instr(steps, char(10)) + 1)) || ?6
+		WHERE ev = ?1 AND trg = ?2`
 	sqlEventColumns = `id, ev, trg, type, fn, name, src, subject, seen, state, steps`
 	sqlEventWhere   = ` AND id < ?1 AND seen >= ?2 AND (?3 = '' OR fn = ?3) AND (?4 = '' OR name = ?4)
 		AND (?5 = '' OR state = ?5) AND (?6 = '' OR ev = ?6) ORDER BY id DESC LIMIT ?7`

@@ -30,6 +30,8 @@ type Store struct {
 	lock *os.File
 	read *sql.DB
 
+	looker *looker
+
 	jobs    chan *job
 	wake    chan struct{}
 	closing chan struct{} // closed by Close
@@ -97,7 +99,7 @@ func (s *Store) open(ctx context.Context) (err error) {
 		return errors.Join(err, s.lock.Close())
 	}
 	if s.met, err = newMetrics(s.opt.Registerer, w); err != nil {
-		return errors.Join(err, s.read.Close(), w.checkpoints.c.close(), w.flushes.log.Close(), w.c.close(), s.lock.Close())
+		return errors.Join(err, s.looker.close(), s.read.Close(), w.checkpoints.c.close(), w.flushes.log.Close(), w.c.close(), s.lock.Close())
 	}
 	sweepCtx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
@@ -135,6 +137,9 @@ func (s *Store) openDatabase(ctx context.Context) (_ *writer, err error) {
 	}
 	if w.checkpoints, err = newCheckpointer(ctx, s); err != nil {
 		return nil, errors.Join(err, s.read.Close(), w.flushes.log.Close())
+	}
+	if s.looker, err = newLooker(ctx, s); err != nil {
+		return nil, errors.Join(err, s.read.Close(), w.flushes.log.Close(), w.checkpoints.c.close())
 	}
 	return w, nil
 }
@@ -235,6 +240,9 @@ func (s *Store) load(w *writer) error {
 	if err != nil {
 		return fmt.Errorf("resync revision %q: %w", resync, err)
 	}
+	if w.bodies, _, err = w.c.number(sqlBodyTotal); err != nil {
+		return err
+	}
 	s.feed = newChangeLog(n.rev, store.Rev(floor))
 	s.claims.last = n.id
 	if err := s.fetchAhead(w.c); err != nil {
@@ -243,9 +251,14 @@ func (s *Store) load(w *writer) error {
 	return s.leases.load(w.c)
 }
 
+// readerFile is the database as connections open it that only read.
+func readerFile(file string) string {
+	return "file:" + uriPath(file) + "?_pragma=busy_timeout(5000)&_pragma=synchronous(2)" +
+		"&_pragma=cache_size(-4096)&_pragma=temp_store(2)&_pragma=query_only(1)"
+}
+
 func openReaders(ctx context.Context, file string) (*sql.DB, error) {
-	connector, err := msqlite.NewConnector("file:" + uriPath(file) + "?_pragma=busy_timeout(5000)&_pragma=synchronous(2)" +
-		"&_pragma=cache_size(-4096)&_pragma=temp_store(2)&_pragma=query_only(1)")
+	connector, err := msqlite.NewConnector(readerFile(file))
 	if err != nil {
 		return nil, err
 	}
@@ -270,7 +283,7 @@ func (s *Store) Close() error {
 		s.sweeps.Wait()
 		s.feed.close()
 		s.met.unregister(s.opt.Registerer)
-		s.closeErr = errors.Join(s.read.Close(), s.lock.Close())
+		s.closeErr = errors.Join(s.looker.close(), s.read.Close(), s.lock.Close())
 	})
 	return s.closeErr
 }

@@ -102,7 +102,8 @@ type writer struct {
 	s        *Store
 	c        *conn
 	counters counters
-	held     *job // taken from the channel but too big for the group at hand
+	bodies   int64 // running total of the bytes of events that are kept
+	held     *job  // taken from the channel but too big for the group at hand
 	space    diskSpace
 	args     []driver.Value
 
@@ -287,7 +288,7 @@ func (w *writer) transact(g *group, jobs []*job, grow bool) (err error) {
 
 // committed lets the next group build on this one, and has it flushed.
 func (w *writer) committed(g *group) {
-	w.counters = g.counters
+	w.counters, w.bodies = g.counters, g.bodies
 	w.s.leases.publish(g.leases)
 	w.flushes.groups <- g
 	w.checkpoints.wrote(w.c, g.ops, g.size)

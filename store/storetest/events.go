@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -103,6 +104,42 @@ func testEvents(t *testing.T, d Driver) {
 	}
 	if _, err := s.EventPayload(ctx, all[2].ID); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("the payload of an event without one: %v", err)
+	}
+}
+
+// testManyEvents records more in one Batch than a statement takes, some of it about the same event.
+func testManyEvents(t *testing.T, d Driver) {
+	s := open(t, d)
+	at := storeNow(t, s).Truncate(time.Microsecond)
+	var b store.Batch
+	for i := range 40 {
+		f := event(fmt.Sprint(i/2), "t", "s/f", []string{store.FateQueued, store.FateDenied}[i%2])
+		f.At = at.Add(time.Duration(i) * time.Second)
+		if i%10 == 3 {
+			f.Payload = fmt.Append(nil, "payload ", i)
+		}
+		b.Fates = append(b.Fates, f)
+		if i%7 == 0 {
+			b.Fates = append(b.Fates, store.Fate{EventID: "other", Trigger: "t", State: store.FateAttempt, Attempt: i + 1, At: f.At})
+		}
+	}
+	apply(t, s, b)
+	all := events(t, s, store.EventFilter{Function: "s/f"}, 0, 0)
+	if len(all) != 20 {
+		t.Fatalf("%d events", len(all))
+	}
+	for i, e := range all {
+		n := 19 - i
+		if e.EventID != fmt.Sprint(n) || e.State != store.FateDenied || len(e.Steps) != 2 || e.Steps[0].State != store.FateQueued || !e.Received.Equal(at.Add(time.Duration(2*n)*time.Second)) {
+			t.Errorf("event %d is %+v", n, e)
+		}
+		payload, err := s.EventPayload(bounded(t), e.ID)
+		if has := n%5 == 1; has && string(payload) != fmt.Sprint("payload ", 2*n+1) || has != (err == nil) {
+			t.Errorf("event %d has the payload %q, %v", n, payload, err)
+		}
+	}
+	if e := events(t, s, store.EventFilter{EventID: "other"}, 0, 0); len(e) != 1 || len(e[0].Steps) != 6 || e[0].Last().Attempt != 36 {
+		t.Errorf("between them: %+v", e)
 	}
 }
 

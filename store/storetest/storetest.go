@@ -66,6 +66,7 @@ func Run(t *testing.T, d Driver) {
 		{"claims", testClaims},
 		{"outcomes", testOutcomes},
 		{"events", testEvents},
+		{"many events", testManyEvents},
 		{"events are bounded", testEventBounds},
 		{"ended before it was queued", testEnded},
 		{"invocation ids", testInvocationIDs},

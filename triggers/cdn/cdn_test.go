@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"fcd/fc"
@@ -63,6 +64,9 @@ func TestObligations(t *testing.T) {
 	triggertest.Run(t, triggertest.Harness{
 		Kind:    Kind(triggertest.Account),
 		Trigger: func(id string) *fc.Trigger { return newTrigger(id, written) },
+		Unwanted: func(id string) *fc.Trigger {
+			return newTrigger(id, strings.Replace(written, "example.com", "example.org", 1))
+		},
 		Happen: func(ctx context.Context, s triggers.Source, n int) error {
 			body := `{"events":[` + eventOf("LogFileCreated", "example.com", "123456", fmt.Sprint(n)) + `]}`
 			return triggertest.Receive(ctx, s, fc.Arrival{Body: []byte(body), Allow: triggertest.From(own)})

@@ -37,6 +37,11 @@ func TestObligations(t *testing.T) {
 	dir := ""
 	h := triggertest.Harness{
 		Trigger: newTrigger,
+		Unwanted: func(id string) *fc.Trigger {
+			t := newTrigger(id)
+			t.Config = []byte(`{"events":["FileCreated"],"suffix":".txt"}`)
+			return t
+		},
 		Happen: func(_ context.Context, _ triggers.Source, n int) error {
 			path := filepath.Join(dir, fmt.Sprint(n, ".csv"))
 			if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {

@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"fcd/fc"
 	"fcd/store"
 	"fcd/triggers"
 )
@@ -96,7 +97,11 @@ func (s *source) remember(ctx context.Context, w *watch) error {
 
 func (s *source) checkpoint(w *watch) string { return triggers.CheckpointKey(w.trigger.ID, "files") }
 
-// event is what a function gets, in a list of one.
+// document is what a function gets: one event.
+type document struct {
+	Events []event `json:"events"`
+}
+
 type event struct {
 	Name      string `json:"eventName"`
 	Directory string `json:"directory"`
@@ -117,18 +122,34 @@ func (s *source) report(ctx context.Context, w *watch, name, fileName string, f,
 	} else {
 		after[fileName] = next
 	}
-	if !w.config.wants(name, fileName) {
+	id := fmt.Sprintf("directory/%s/%s/%s/%d/%d", w.folder, name, fileName, f.Size, f.Modified)
+	subject := name + " " + w.folder + "/" + fileName
+	payload := triggers.Canonical(document{[]event{{Name: name, Directory: w.folder, File: fileName, Size: f.Size,
+		Modified: time.Unix(0, f.Modified).UTC().Format("2006-01-02T15:04:05.000Z")}}})
+	if reason, detail := w.config.mismatch(name, fileName); reason != "" {
+		s.env.Note(store.Fate{EventID: id, Trigger: w.trigger.ID, Subject: subject, State: triggers.FateUnmatched, Reason: reason, Detail: detail, Payload: payload})
 		w.seen = after // the checkpoint follows with the next event
 		return
 	}
-	id := fmt.Sprintf("directory/%s/%s/%s/%d/%d", w.folder, name, fileName, f.Size, f.Modified)
 	err := s.env.Dispatch(context.WithoutCancel(ctx), triggers.Event{
-		TriggerID: w.trigger.ID, ID: id, DedupKey: w.trigger.ID + "/" + id, Subject: name + " " + w.folder + "/" + fileName, KeepDenied: true,
-		Source: triggers.SourceIdentity{Service: service, ARN: w.trigger.SourceARN},
-		Payload: triggers.Canonical(map[string][]event{"events": {{Name: name, Directory: w.folder, File: fileName, Size: f.Size,
-			Modified: time.Unix(0, f.Modified).UTC().Format("2006-01-02T15:04:05.000Z")}}}),
+		TriggerID: w.trigger.ID, ID: id, DedupKey: w.trigger.ID + "/" + id, Subject: subject, KeepDenied: true,
+		Source:  triggers.SourceIdentity{Service: service, ARN: w.trigger.SourceARN},
+		Payload: payload,
 	}, store.Checkpoint{Key: s.checkpoint(w), Value: triggers.Canonical(after)})
 	if triggers.Settled(err) {
 		w.seen = after
 	}
+}
+
+// again asks the trigger whether it wants an event that was recorded, and hands it on as it was.
+func again(t *fc.Trigger, payload []byte) (body []byte, reason, detail string) {
+	var c config
+	var d document
+	if json.Unmarshal(t.Config, &c) != nil || json.Unmarshal(payload, &d) != nil || len(d.Events) != 1 {
+		return nil, triggers.ReasonUnreadable, "what was recorded is no event of a file"
+	}
+	if reason, detail = c.mismatch(d.Events[0].Name, d.Events[0].File); reason != "" {
+		return nil, reason, detail
+	}
+	return payload, "", ""
 }

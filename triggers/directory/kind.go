@@ -15,6 +15,7 @@ package directory
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -49,6 +50,7 @@ func Kind(o Options) triggers.Kind {
 		Service:     service,
 		Decode:      decode,
 		CheckSource: triggers.RegionalARN("directory", o.Region, o.Account, "<name of a folder>", named),
+		Again:       again,
 		New:         func(env triggers.Env) (triggers.Source, error) { return newSource(env, o.Folders), nil },
 	}
 }
@@ -77,7 +79,13 @@ func decode(old, raw json.RawMessage) (triggers.Config, error) {
 	return triggers.Config{JSON: triggers.Canonical(c), Enabled: true}, nil
 }
 
-// wants tells whether the trigger is to be fired by an event of the file.
-func (c *config) wants(event, file string) bool {
-	return slices.Contains(c.Events, event) && strings.HasSuffix(file, c.Suffix)
+// mismatch is why the trigger does not want an event of the file, as a word and for people; "" if it does.
+func (c *config) mismatch(event, file string) (reason, detail string) {
+	switch {
+	case !slices.Contains(c.Events, event):
+		return "event", fmt.Sprintf("the trigger's events are %s, not %s", strings.Join(c.Events, ", "), event)
+	case !strings.HasSuffix(file, c.Suffix):
+		return "suffix", fmt.Sprintf("the file '%s' does not end with '%s'", file, c.Suffix)
+	}
+	return "", ""
 }

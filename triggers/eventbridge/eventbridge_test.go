@@ -117,6 +117,9 @@ func TestEventsOfTheDefaultBusComeOneByOneOthersTogether(t *testing.T) {
 func TestObligations(t *testing.T) {
 	triggertest.Run(t, triggertest.Harness{
 		Kind: kind(), Trigger: func(id string) *fc.Trigger { return newTrigger(t, id, `{}`) },
+		Unwanted: func(id string) *fc.Trigger {
+			return newTrigger(t, id, `{"eventRuleFilterPattern":"{\"source\":[\"another\"]}"}`)
+		},
 		Happen: func(ctx context.Context, s triggers.Source, n int) error {
 			return triggertest.Receive(ctx, s, fc.Arrival{Body: []byte(strings.Replace(put, `"1"`, fmt.Sprintf(`"%d"`, n), 1)), Allow: triggertest.From(bus)})
 		},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,8 @@ type notification struct {
 	MessageMD5       string
 	MessageTag       string
 	PublishTime      milliseconds
+
+	MessageAttributes attributes
 }
 
 // event is what a function gets with the format JSON, in the order of the cloud's sample.
@@ -36,6 +39,12 @@ type event struct {
 	MessageID        string `json:"MessageId"`
 }
 
+// attributed is what a function gets of a message with attributes with the format STREAM.
+type attributed struct {
+	Body  string     `json:"body"`
+	Attrs attributes `json:"attrs"`
+}
+
 // milliseconds is a Unix time that is written as a number or as a string.
 type milliseconds int64
 
@@ -44,6 +53,42 @@ func (m *milliseconds) UnmarshalJSON(b []byte) error {
 	n, _ := strconv.ParseInt(string(bytes.Trim(b, `"`)), 10, 64)
 	*m = milliseconds(n)
 	return nil
+}
+
+// attributes are what the publisher gave a message beside its body, by name; most are strings.
+type attributes map[string]json.RawMessage
+
+// UnmarshalJSON reads an object, or a string that holds one; anything else is no attributes.
+func (a *attributes) UnmarshalJSON(b []byte) error {
+	*a = nil
+	var text string
+	if json.Unmarshal(b, &text) == nil {
+		b = []byte(text)
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(b, &members) == nil {
+		*a = members
+	}
+	return nil
+}
+
+// members are the attributes as the format JSON has them: Extend is an object in a string, whose members stand for it.
+func (a attributes) members() map[string]json.RawMessage {
+	all := map[string]json.RawMessage{}
+	for name, value := range a {
+		if name != "Extend" {
+			all[name] = value
+		}
+	}
+	var extend attributes
+	if v, ok := a["Extend"]; ok {
+		_ = extend.UnmarshalJSON(v) // never fails
+		if extend == nil {
+			all["Extend"] = v
+		}
+	}
+	maps.Copy(all, extend)
+	return all
 }
 
 type box struct{ region, account string }
@@ -91,10 +136,27 @@ func parse(body []byte) (n notification, ok bool) {
 }
 
 func (n notification) payload(format string) []byte {
-	if format != formatJSON {
-		return []byte(n.Message)
+	switch {
+	case format == formatJSON:
+		return n.asJSON()
+	case len(n.MessageAttributes) > 0:
+		return triggers.Canonical(attributed{n.Message, n.MessageAttributes})
 	}
-	return triggers.Canonical(event{TopicOwner: n.TopicOwner, Message: n.Message, Subscriber: n.Subscriber,
+	return []byte(n.Message)
+}
+
+// asJSON is the payload in the format JSON, the attributes in front.
+func (n notification) asJSON() []byte {
+	own := triggers.Canonical(event{TopicOwner: n.TopicOwner, Message: n.Message, Subscriber: n.Subscriber,
 		PublishTime: int64(n.PublishTime), SubscriptionName: n.SubscriptionName, MessageMD5: n.MessageMD5,
 		TopicName: n.TopicName, MessageID: n.MessageID})
+	more := n.MessageAttributes.members()
+	for _, taken := range []string{"TopicOwner", "Message", "Subscriber", "PublishTime", "SubscriptionName", "MessageMD5", "TopicName", "MessageId"} {
+		delete(more, taken)
+	}
+	if len(more) == 0 {
+		return own
+	}
+	b := triggers.Canonical(more)
+	return append(append(b[:len(b)-1], ','), own[1:]...)
 }

@@ -5,10 +5,15 @@
 // message:
 //
 //	{"TopicOwner":"123456","TopicName":"t","Subscriber":"123456","SubscriptionName":"s","MessageId":"5F..","Message":"hello",
-//	 "MessageMD5":"5D..","MessageTag":"","PublishTime":1550216302888}
+//	 "MessageMD5":"5D..","MessageTag":"","PublishTime":1550216302888,"MessageAttributes":{"Extend":"{\"key\":\"value\"}"}}
 //
-// With notifyContentFormat STREAM the function gets the message itself, with JSON the notification. Message is handed on
-// as it was published: MNS clients often publish base64.
+// With notifyContentFormat STREAM the function gets the message itself, or message and attributes if there are any; with
+// JSON the notification, in front of it the attributes. Message is handed on as it was published: MNS clients often
+// publish base64.
+//
+//	hello
+//	{"body":"hello","attrs":{"Extend":"{\"key\":\"value\"}"}}
+//	{"key":"value","TopicOwner":"123456","Message":"hello",...}
 package mnstopic
 
 import (

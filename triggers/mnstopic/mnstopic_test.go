@@ -3,13 +3,19 @@ package mnstopic
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"fcd/fc"
 	"fcd/triggers"
 	"fcd/triggers/triggertest"
 )
+
+var update = flag.Bool("update", false, "write the golden files")
 
 const topic = "acs:mns:cn-shanghai:123456:/topics/T"
 
@@ -70,6 +76,41 @@ func TestWhatAFunctionGets(t *testing.T) {
 	}
 }
 
+// The events of both formats, byte for byte, without and with attributes; the attributes are those of the cloud's sample.
+func TestEventGolden(t *testing.T) {
+	with := func(attributes string) []byte {
+		plain := notice("2F5B3C281B283D4EAC694B7425288675", "")
+		return fmt.Appendf(plain[:len(plain)-1], `,"MessageAttributes":%s}`, attributes)
+	}
+	for _, c := range []struct {
+		name string
+		body []byte
+	}{
+		{"plain", with(`null`)},
+		{"extend", with(`{"Extend":"{\"key\":\"value\"}"}`)},
+		{"mixed", with(`"{\"Extend\":\"<not an object>\",\"Other\":5,\"Message\":\"not this\"}"`)},
+		{"taken", with(`{"Extend":"{\"Message\":\"not this\"}"}`)},
+	} {
+		for _, format := range []string{formatStream, formatJSON} {
+			cfg := fmt.Sprintf(`{"filterTag":"","notifyContentFormat":%q}`, format)
+			events, _, err := triggertest.Arrive(t, kind(), newTrigger("t1", cfg), fc.Arrival{Body: c.body, Allow: triggertest.From(topic)})
+			if err != nil || len(events) != 1 {
+				t.Fatalf("%s: %v, %v", c.name, events, err)
+			}
+			file := filepath.Join("testdata", c.name+"_"+strings.ToLower(format)+".txt")
+			if *update {
+				if err := os.WriteFile(file, events[0].Payload, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil || string(want) != string(events[0].Payload) {
+				t.Errorf("%s, %s: %v\n got %s\nwant %s", c.name, format, err, events[0].Payload, want)
+			}
+		}
+	}
+}
+
 func TestBodiesThatAreRefused(t *testing.T) {
 	for _, c := range []struct {
 		arrival fc.Arrival
@@ -92,8 +133,9 @@ func TestBodiesThatAreRefused(t *testing.T) {
 
 func TestObligations(t *testing.T) {
 	triggertest.Run(t, triggertest.Harness{
-		Kind:    kind(),
-		Trigger: func(id string) *fc.Trigger { return newTrigger(id, stream) },
+		Kind:     kind(),
+		Trigger:  func(id string) *fc.Trigger { return newTrigger(id, stream) },
+		Unwanted: func(id string) *fc.Trigger { return newTrigger(id, strings.Replace(stream, `:""`, `:"a"`, 1)) },
 		Happen: func(ctx context.Context, s triggers.Source, n int) error {
 			return triggertest.Receive(ctx, s, fc.Arrival{Body: notice(fmt.Sprint(n), ""), Allow: triggertest.From(topic)})
 		},
@@ -103,6 +145,7 @@ func TestObligations(t *testing.T) {
 func FuzzReceive(f *testing.F) {
 	f.Add(notice("1", "a"), "")
 	f.Add([]byte("bare"), topic)
+	f.Add([]byte(`{"TopicName":"T","MessageAttributes":{"Extend":"{\"a\":1}"}}`), topic)
 	f.Add([]byte(`{"TopicName":"a/b","PublishTime":{}}`), "acs:mns:x:y:/topics/")
 	f.Fuzz(func(t *testing.T, body []byte, source string) {
 		_, _, err := triggertest.Arrive(t, kind(), newTrigger("t1", stream), fc.Arrival{Body: body, Source: source, Allow: triggertest.From(topic)})

@@ -4,6 +4,7 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"encoding/json"
+	"strings"
 
 	"fcd/fc"
 	"fcd/triggers"
@@ -68,6 +69,7 @@ type (
 
 // recordOf is what the embedded OSS or a listing reports, in the cloud's form.
 func (o Options) recordOf(ev fc.ObjectEvent) record {
+	size, delta := o.sizes(ev)
 	r := record{
 		EventName:    ev.Name,
 		EventSource:  "acs:oss",
@@ -75,7 +77,7 @@ func (o Options) recordOf(ev fc.ObjectEvent) record {
 		EventVersion: "1.0",
 		OSS: subject{
 			Bucket:        bucket{ARN: fc.BucketARN(o.Region, o.Account, ev.Bucket), Name: ev.Bucket, OwnerIdentity: o.Account},
-			Object:        object{DeltaSize: ev.Delta, ETag: ev.ETag, Key: ev.Key, Position: ev.Position, Size: ev.Size},
+			Object:        object{DeltaSize: delta, ETag: ev.ETag, Key: ev.Key, Position: ev.Position, Size: size},
 			SchemaVersion: "1.0",
 		},
 		Region:            o.Region,
@@ -87,6 +89,22 @@ func (o Options) recordOf(ev fc.ObjectEvent) record {
 		r.OSS.Object.ObjectMeta = &objectMeta{MimeType: ev.MimeType, UserMeta: ev.UserMeta}
 	}
 	return r
+}
+
+// sizes are the size and deltaSize of an event by Options.DeltaSizeMode. It comes with those of DeltaChange.
+func (o Options) sizes(ev fc.ObjectEvent) (size, delta int64) {
+	size, delta = ev.Size, ev.Delta
+	removed := strings.HasPrefix(ev.Name, "ObjectRemoved:")
+	part := strings.HasPrefix(ev.Name, "ObjectCreated:UploadPart")
+	switch {
+	case o.DeltaSizeMode == DeltaOperation && removed:
+		size = -delta
+	case o.DeltaSizeMode == DeltaOperation && part:
+		delta = size
+	case o.DeltaSizeMode == DeltaNone && removed:
+		delta = 0
+	}
+	return size, delta
 }
 
 // payload renders events for the trigger of the rule id. An event that brought a rule id of its own keeps it.

@@ -224,8 +224,9 @@ func TestTheSameEventByAnyWayHasTheSameKey(t *testing.T) {
 
 func TestObligationsOfReceive(t *testing.T) {
 	triggertest.Run(t, triggertest.Harness{
-		Kind:    testKind(),
-		Trigger: func(id string) *fc.Trigger { return newTrigger(id, `{"events":["oss:ObjectCreated:*"]}`) },
+		Kind:     testKind(),
+		Trigger:  func(id string) *fc.Trigger { return newTrigger(id, `{"events":["oss:ObjectCreated:*"]}`) },
+		Unwanted: func(id string) *fc.Trigger { return newTrigger(id, `{"events":["oss:ObjectRemoved:*"]}`) },
 		Happen: func(ctx context.Context, s triggers.Source, n int) error {
 			return triggertest.Receive(ctx, s, arrival(`{"events":[`+strings.Replace(guideEvent(guideObject, ""), "58F9FF2D", fmt.Sprintf("%08X", n), 1)+`]}`))
 		},

@@ -38,9 +38,18 @@ type Options struct {
 	// ObjectMeta adds the object's media type and x-oss-meta- headers to the events that have them, as the cloud does
 	// since 2022.
 	ObjectMeta bool
+	// DeltaSizeMode is what the size and deltaSize of removals and parts are, which the cloud does not document.
+	DeltaSizeMode string
 	// Batch puts the events of one request (the keys of a DeleteObjects) into one invocation; else each has its own.
 	Batch bool
 }
+
+// Values of Options.DeltaSizeMode. Objects that are created, replaced or appended to say the same in each.
+const (
+	DeltaChange    = "change"    // what the bucket's objects grew by: minus the old size for a removal, 0 for a part; the default
+	DeltaOperation = "operation" // what was moved: a removal says the size of what it removed, a part counts as its size
+	DeltaNone      = "none"      // 0 for removals and parts
+)
 
 // Kind makes the kind "oss".
 func Kind(o Options) triggers.Kind {

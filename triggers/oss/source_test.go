@@ -46,6 +46,9 @@ func TestObligations(t *testing.T) {
 	triggertest.Run(t, triggertest.Harness{
 		Kind:    testKind(),
 		Trigger: func(id string) *fc.Trigger { return newTrigger(id, `{"events":["oss:ObjectCreated:*"]}`) },
+		Unwanted: func(id string) *fc.Trigger {
+			return newTrigger(id, `{"events":["oss:ObjectCreated:*"],"filter":{"key":{"suffix":".gif"}}}`)
+		},
 		Happen: func(ctx context.Context, s triggers.Source, n int) error {
 			return s.(*Source).ObjectEvent(ctx, putEvent(n))
 		},
@@ -198,6 +201,29 @@ func TestEventGolden(t *testing.T) {
 		}
 		if !bytes.Equal(got, want) {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, want)
+		}
+	}
+}
+
+func TestSizesOfWhatMakesNoObject(t *testing.T) {
+	removed := fc.ObjectEvent{Name: "ObjectRemoved:DeleteObject", Delta: -5}
+	aborted := fc.ObjectEvent{Name: "ObjectRemoved:AbortMultipartUpload"}
+	part := fc.ObjectEvent{Name: "ObjectCreated:UploadPart", Size: 7}
+	copied := fc.ObjectEvent{Name: "ObjectCreated:UploadPartCopy", Size: 7}
+	put := fc.ObjectEvent{Name: "ObjectCreated:PutObject", Size: 9, Delta: 4}
+	for mode, want := range map[string]string{
+		"":             "0/-5 0/0 7/0 7/0 9/4",
+		DeltaChange:    "0/-5 0/0 7/0 7/0 9/4",
+		DeltaOperation: "5/-5 0/0 7/7 7/7 9/4",
+		DeltaNone:      "0/0 0/0 7/0 7/0 9/4",
+	} {
+		var got []string
+		for _, ev := range []fc.ObjectEvent{removed, aborted, part, copied, put} {
+			o := Options{DeltaSizeMode: mode}.recordOf(ev).OSS.Object
+			got = append(got, fmt.Sprintf("%d/%d", o.Size, o.DeltaSize))
+		}
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("%q: %s, want %s", mode, s, want)
 		}
 	}
 }

@@ -70,6 +70,9 @@ func (o Options) withDefaults() Options {
 	if o.MaxPayloadBytes == 0 {
 		o.MaxPayloadBytes = 4096
 	}
+	if o.Misfire == "" {
+		o.Misfire = MisfireSkip
+	}
 	o.zones = &zoneCache{}
 	return o
 }

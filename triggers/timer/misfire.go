@@ -19,7 +19,7 @@ func (s *Source) after(e *entry, done, now time.Time) time.Time {
 func (s *Source) missed(e *entry, now time.Time) time.Time {
 	keep := 1
 	switch s.o.Misfire {
-	case MisfireSkip, "":
+	case MisfireSkip:
 		return time.Time{}
 	case MisfireAll:
 		keep = s.o.MaxMisfires

@@ -151,6 +151,8 @@ func (s *Source) pushLocked(e *entry) {
 func (s *Source) Run(ctx context.Context) error {
 	jobs := make(chan *entry)
 	var wg sync.WaitGroup
+	alive := s.alive(ctx)
+	defer alive()
 	defer wg.Wait()
 	defer close(jobs)
 	for range workers {
@@ -230,21 +232,28 @@ func (s *Source) fire(ctx context.Context, e *entry) {
 // clock may have been set back.
 func (s *Source) alreadyDone(ctx context.Context, e *entry) (bool, error) {
 	if !e.lastKnown && s.env.Checkpoint != nil {
-		b, err := s.env.Checkpoint(ctx, triggers.CheckpointKey(e.trigger.ID, ""))
+		last, err := s.instantAt(ctx, triggers.CheckpointKey(e.trigger.ID, ""))
 		if err != nil {
 			return false, err
 		}
-		if sec, err := strconv.ParseInt(string(b), 10, 64); err == nil {
-			e.last = max(e.last, sec)
-		}
-		e.lastKnown = true
+		e.last, e.lastKnown = max(e.last, last), true
 	}
 	return e.last >= e.scheduled, nil
 }
 
+// instantAt is the instant that a checkpoint holds, a Unix second; 0 if there is none.
+func (s *Source) instantAt(ctx context.Context, key string) (int64, error) {
+	b, err := s.env.Checkpoint(ctx, key)
+	if err != nil {
+		return 0, err
+	}
+	second, _ := strconv.ParseInt(string(b), 10, 64)
+	return second, nil
+}
+
 func (s *Source) dispatch(ctx context.Context, e *entry) error {
-	second, id := strconv.FormatInt(e.scheduled, 10), e.eventID()
-	payload, err := event(e)
+	second, id := strconv.FormatInt(e.scheduled, 10), eventID(e.trigger, e.scheduled)
+	payload, err := event(e.trigger, instant(e.scheduled))
 	if err != nil {
 		return err
 	}
@@ -255,18 +264,18 @@ func (s *Source) dispatch(ctx context.Context, e *entry) error {
 
 // event is what the function gets: {"triggerTime":..,"triggerName":..,"payload":..}. The payload goes over as the
 // configuration holds it, a JSON string; names of triggers need no escaping.
-func event(e *entry) ([]byte, error) {
+func event(t *fc.Trigger, at time.Time) ([]byte, error) {
 	var c struct {
 		Payload json.RawMessage `json:"payload"`
 	}
-	if err := json.Unmarshal(e.trigger.Config, &c); err != nil {
-		return nil, fmt.Errorf("configuration of trigger %s: %w", e.trigger.Path(), err)
+	if err := json.Unmarshal(t.Config, &c); err != nil {
+		return nil, fmt.Errorf("configuration of trigger %s: %w", t.Path(), err)
 	}
-	b := make([]byte, 0, 80+len(e.trigger.Name)+len(c.Payload))
+	b := make([]byte, 0, 80+len(t.Name)+len(c.Payload))
 	b = append(b, `{"triggerTime":"`...)
-	b = instant(e.scheduled).AppendFormat(b, time.RFC3339)
+	b = at.AppendFormat(b, time.RFC3339)
 	b = append(b, `","triggerName":"`...)
-	b = append(b, e.trigger.Name...)
+	b = append(b, t.Name...)
 	b = append(b, `","payload":`...)
 	b = append(b, c.Payload...)
 	return append(b, '}'), nil
@@ -278,14 +287,21 @@ func (s *Source) givenUp(e *entry, now time.Time) {
 	if s.env.Note == nil {
 		return
 	}
-	s.env.Note(store.Fate{EventID: e.eventID(), Trigger: e.trigger.ID, Type: e.trigger.Type, Name: e.trigger.Name,
-		Function: e.trigger.ServiceName + "/" + e.trigger.FunctionName, Subject: instant(e.scheduled).Format(time.RFC3339),
-		State: store.FateExpired, Detail: "it could not be queued within " + s.o.MaxLateness.String(), At: now})
+	f := expired(e.trigger, instant(e.scheduled))
+	f.Detail, f.At = "it could not be queued within "+s.o.MaxLateness.String(), now
+	s.env.Note(f)
 }
 
-// eventID names the entry's instant.
-func (e *entry) eventID() string {
-	return "timer/" + e.trigger.ID + "/" + strconv.FormatInt(e.scheduled, 10)
+// expired is the fate of an instant of t, in UTC, that was not dispatched, with its event: somebody may have it delivered.
+func expired(t *fc.Trigger, at time.Time) store.Fate {
+	payload, _ := event(t, at) // the configuration has been read before
+	return store.Fate{EventID: eventID(t, at.Unix()), Trigger: t.ID, Type: t.Type, Name: t.Name, Function: t.ServiceName + "/" + t.FunctionName,
+		Subject: at.Format(time.RFC3339), State: store.FateExpired, Payload: payload}
+}
+
+// eventID names an instant of t.
+func eventID(t *fc.Trigger, second int64) string {
+	return "timer/" + t.ID + "/" + strconv.FormatInt(second, 10)
 }
 
 // rearm puts the entry back after an attempt.
@@ -306,7 +322,10 @@ func (s *Source) rearm(e *entry, settled bool, panicked any) {
 			s.givenUp(e, now)
 		}
 		e.backoff = 0
-		e.set(s.after(e, instant(max(e.last, e.scheduled)), now))
+		done := instant(max(e.last, e.scheduled))
+		next := s.after(e, done, now)
+		s.leftOut(e, done, now, next)
+		e.set(next)
 	}
 	if s.byID[e.trigger.ID] == e {
 		s.pushLocked(e)

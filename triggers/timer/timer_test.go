@@ -225,6 +225,7 @@ type log struct {
 	keys    []string
 	fates   []store.Fate
 	cursors map[string][]byte
+	dead    bool // nothing is saved any more
 }
 
 func (l *log) env() triggers.Env {

@@ -30,6 +30,9 @@ type Harness struct {
 	Begin func(*testing.T)
 	// Trigger makes an enabled trigger with the id, as it would be stored now.
 	Trigger func(id string) *fc.Trigger
+	// Unwanted makes an enabled trigger with the id that does not want what Happen makes. nil for kinds whose triggers want
+	// every event of their source.
+	Unwanted func(id string) *fc.Trigger
 	// Synchronous is for kinds that call the function by Env.Invoke and keep their checkpoints by Env.Save: a refused event
 	// is held and given again, and neither Remove nor a disabling waits for a function that runs.
 	Synchronous bool
@@ -156,6 +159,7 @@ func Run(t *testing.T, h Harness) {
 			synctest.Test(t, func(t *testing.T) { o.run(start(t, h)) })
 		})
 	}
+	runReplays(t, h)
 }
 
 func firesOnce(b *bench) {

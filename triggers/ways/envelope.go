@@ -23,6 +23,8 @@ type Notification struct {
 	MessageMD5       string
 	MessageTag       string
 	PublishTime      Number // Unix milliseconds
+
+	MessageAttributes Attributes `json:",omitempty"`
 }
 
 // Number is a number that may be written as a string.
@@ -32,6 +34,38 @@ type Number string
 func (n *Number) UnmarshalJSON(b []byte) error {
 	*n = Number(bytes.Trim(b, `"`))
 	return nil
+}
+
+// Attributes are the attributes of a message: as JSON whatever the notification says, from XML an object of strings.
+type Attributes json.RawMessage
+
+// UnmarshalJSON keeps the value.
+func (a *Attributes) UnmarshalJSON(b []byte) error {
+	*a = bytes.Clone(b)
+	return nil
+}
+
+// MarshalJSON is the value that was kept.
+func (a Attributes) MarshalJSON() ([]byte, error) { return a, nil }
+
+// UnmarshalXML reads an element that holds one of each attribute's name.
+func (a *Attributes) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
+	var v struct {
+		All []struct {
+			XMLName xml.Name
+			Text    string `xml:",chardata"`
+		} `xml:",any"`
+	}
+	if err := d.DecodeElement(&v, &start); err != nil {
+		return err
+	}
+	members := map[string]string{}
+	for _, m := range v.All {
+		members[m.XMLName.Local] = m.Text
+	}
+	b, err := json.Marshal(members)
+	*a = b
+	return err
 }
 
 // ParseNotification reads a notification and tells whether the body is one.

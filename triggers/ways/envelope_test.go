@@ -58,6 +58,8 @@ func TestOpenReadsAMessageAsTheTypeOfTriggerWantsIt(t *testing.T) {
 		body, want, id string
 	}{
 		"a notification for topic triggers":    {topic, asXML, `{"TopicOwner":"1","TopicName":"T","Subscriber":"1","SubscriptionName":"s","MessageId":"ID","Message":"MESSAGE","MessageMD5":"M","MessageTag":"tag","PublishTime":"1449556920975"}`, "ID"},
+		"attributes in XML":                    {topic, `<Notification><TopicName>T</TopicName><MessageAttributes><Extend>{"key":"value"}</Extend><Other/></MessageAttributes></Notification>`, `{"TopicOwner":"","TopicName":"T","Subscriber":"","SubscriptionName":"","MessageId":"","Message":"","MessageMD5":"","MessageTag":"","PublishTime":"","MessageAttributes":{"Extend":"{\"key\":\"value\"}","Other":""}}`, "transport"},
+		"attributes in JSON":                   {topic, `{"TopicName":"T","MessageAttributes":{"Extend":"{}"}}`, `{"TopicOwner":"","TopicName":"T","Subscriber":"","SubscriptionName":"","MessageId":"","Message":"","MessageMD5":"","MessageTag":"","PublishTime":"","MessageAttributes":{"Extend":"{}"}}`, "transport"},
 		"a bare message for topic triggers":    {topic, "hello", "hello", "transport"},
 		"a notification for object triggers":   {bucket, inXML(encoded(document)), document, "ID"},
 		"a bare document for object triggers":  {bucket, document, document, "transport"},
@@ -75,7 +77,7 @@ func TestOpenReadsAMessageAsTheTypeOfTriggerWantsIt(t *testing.T) {
 }
 
 func FuzzUnwrap(f *testing.F) {
-	for _, s := range []string{document, asXML, inXML(encoded(document)), inJSON(encoded(document)), encoded(encoded(encoded(document))), "<a", `{"TopicName":"T","Message":1}`} {
+	for _, s := range []string{document, asXML, inXML(encoded(document)), inJSON(encoded(document)), encoded(encoded(encoded(document))), "<a", `<Notification><TopicName>T</TopicName><MessageAttributes><Extend>{}</Extend></MessageAttributes></Notification>`, `{"TopicName":"T","MessageAttributes":null}`, `{"TopicName":"T","Message":1}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

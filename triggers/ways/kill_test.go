@@ -39,8 +39,9 @@ import (
 const (
 	dirEnv   = "FCD_TEST_WAYS_DIR" // set in the process that is killed: its data directory
 	queueEnv = "FCD_TEST_WAYS_QUEUE"
-	keyEnv   = "FCD_TEST_WAYS_KEY" // modulus of the fake topic's key, hexadecimal
-	killsEnv = "FCD_KILLS"         // rounds of TestKillBetweenDispatchAndAcknowledgement; default 3
+	keyEnv   = "FCD_TEST_WAYS_KEY"  // modulus of the fake topic's key, hexadecimal
+	certEnv  = "FCD_TEST_WAYS_CERT" // the fake EventBridge's certificate
+	killsEnv = "FCD_KILLS"          // rounds of TestKillBetweenDispatchAndAcknowledgement; default 3
 
 	region, account = "cn-shanghai", "123456"
 	source          = "acs:oss:cn-shanghai:123456:photos"
@@ -86,13 +87,22 @@ func work(dir string) {
 	check(err)
 	key := sign.MNSKey()
 	key.N.SetString(os.Getenv(keyEnv), 16)
-	handler, err := push.New(push.Options{Receiver: manager, Dead: manager, MNSKey: key, Bindings: []push.Binding{{Name: "b", From: push.FromMNS, Token: token, Binding: bound}}})
-	check(err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(err)
-	fmt.Printf("http://%s/push/b/%s\n", l.Addr(), token)
+	handler, err := push.New(push.Options{Receiver: manager, Dead: manager, MNSKey: key, Region: region, PublicURL: "http://" + l.Addr().String(),
+		Transport: certificate(os.Getenv(certEnv)), Bindings: []push.Binding{
+			{Name: "b", From: push.FromMNS, Token: token, Binding: bound}, {Name: "e", From: push.FromEventBridge, Token: token, Binding: bound}}})
+	check(err)
+	fmt.Printf("http://%s/push/\n", l.Addr())
 	go func() { check(puller.Run(ctx)) }()
 	check(http.Serve(l, handler))
+}
+
+// certificate is what EventBridge's host answers.
+type certificate string
+
+func (c certificate) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(c))), Request: r}, nil
 }
 
 func check(err error) {
@@ -123,7 +133,7 @@ type life struct {
 func (r *rounds) start() *life {
 	r.t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), dirEnv+"="+r.dir, queueEnv+"="+r.server.URL, keyEnv+"="+fmt.Sprintf("%x", r.topic.N))
+	cmd.Env = append(os.Environ(), dirEnv+"="+r.dir, queueEnv+"="+r.server.URL, keyEnv+"="+fmt.Sprintf("%x", r.topic.N), certEnv+"="+r.cert)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err == nil {
@@ -144,17 +154,20 @@ func (l *life) kill() {
 	_ = l.cmd.Wait()
 }
 
-// rounds is the world outside the process: a queue and a topic that push the same way to it, life after life.
+// rounds is the world outside the process: a queue, and a topic and an EventBridge that push to it, life after life.
 type rounds struct {
 	t      *testing.T
 	dir    string
 	queue  *waystest.FakeMNS
 	server *httptest.Server
 	topic  *waystest.FakeTopic
+	bridge *waystest.FakeEventBridge
+	cert   string // the bridge's
 	sent   int
-	acks   atomic.Int64  // until the kill: acknowledgements that are lost from this one on
-	lost   chan struct{} // has a value when one was
-	again  atomic.Int64  // acknowledgements that were lost: events that come again
+	acks   atomic.Int64    // until the kill: acknowledgements that are lost from this one on
+	lost   chan struct{}   // has a value when one was
+	taken  [2]atomic.Int64 // pushes of the topic and of EventBridge that were acknowledged
+	again  atomic.Int64    // acknowledgements that were lost: events that come again
 }
 
 // document is an event of its own.
@@ -162,14 +175,22 @@ func document(n int) string {
 	return fmt.Sprintf(`{"events":[{"eventName":"ObjectCreated:PutObject","oss":{"bucket":{"arn":%q},"object":{"key":"k%06d"}},"responseElements":{"requestId":"%024X"}}]}`, source, n, n)
 }
 
+// cloudEvent is the same as EventBridge sends it.
+func cloudEvent(n int) string {
+	return fmt.Sprintf(`{"specversion":"1.0","id":"%024X","source":"acs.oss","type":"oss:ObjectCreated:PutObject","subject":"%s/k%06[1]d","data":{"eventName":"ObjectCreated:PutObject","oss":{"bucket":{"arn":"%[2]s"},"object":{"key":"k%06[1]d"}},"responseElements":{"requestId":"%024[1]X"}}}`, n, source)
+}
+
 // TestKillBetweenDispatchAndAcknowledgement ends the process with kill -9 when an event is on disk and its acknowledgement
-// on the way, over and over, while events come by a queue and by pushes. No event is lost and none is queued twice.
+// on the way, over and over, while events come by a queue and by pushes of both kinds. No event is lost and none is queued twice.
 func TestKillBetweenDispatchAndAcknowledgement(t *testing.T) {
 	kills := 3
 	if n, err := strconv.Atoi(os.Getenv(killsEnv)); err == nil {
 		kills = n
 	}
-	r := &rounds{t: t, dir: t.TempDir(), topic: waystest.NewFakeTopic(t), lost: make(chan struct{}, 1)}
+	r := &rounds{t: t, dir: t.TempDir(), topic: waystest.NewFakeTopic(t), bridge: waystest.NewFakeEventBridge(t, region), lost: make(chan struct{}, 1)}
+	answer := httptest.NewRecorder()
+	r.bridge.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, r.bridge.KeyURL, nil))
+	r.cert = answer.Body.String()
 	r.queue = &waystest.FakeMNS{LoseAck: func() bool {
 		if r.acks.Add(-1) > 0 {
 			return false
@@ -243,14 +264,20 @@ func (r *rounds) round(kill bool) {
 
 // push sends one event and tells whether it was acknowledged.
 func (r *rounds) push(ctx context.Context, l *life, n int) bool {
-	req := r.topic.Push(r.t, l.url, document(n), nil)
+	req, want := r.topic.Push(r.t, l.url+"b/"+token, document(n), nil), http.StatusNoContent
+	if n%2 == 1 {
+		req, want = r.bridge.Push(r.t, l.url+"e/"+token, cloudEvent(n), time.Now()), http.StatusOK
+	}
 	res, err := http.DefaultClient.Do(req.WithContext(ctx))
 	if err != nil {
 		return false
 	}
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, res.Body)
-	return res.StatusCode == http.StatusNoContent
+	if res.StatusCode == want {
+		r.taken[n%2].Add(1)
+	}
+	return res.StatusCode == want
 }
 
 // verdict counts what is in the queue on disk.
@@ -285,7 +312,11 @@ func (r *rounds) verdict(kills int) {
 		}
 	}
 	bound := kills * (batch + pushers)
-	t.Logf("kills=%d events=%d lost=%d queued twice=%d acknowledgements lost=%d (at most %d in flight)", kills, r.sent, lost, twice, r.again.Load(), bound)
+	t.Logf("kills=%d events=%d lost=%d queued twice=%d acknowledgements lost=%d (at most %d in flight); pushes taken: %d of the topic, %d of EventBridge",
+		kills, r.sent, lost, twice, r.again.Load(), bound, r.taken[0].Load(), r.taken[1].Load())
+	if r.taken[0].Load() == 0 || r.taken[1].Load() == 0 {
+		t.Error("one way of pushing brought nothing")
+	}
 	if lost > 0 || twice > 0 || len(queued) != r.sent || r.again.Load() > int64(bound) || r.queue.Left() > 0 {
 		t.Errorf("%d messages are left in the queue, %d events are queued", r.queue.Left(), len(queued))
 	}

@@ -139,9 +139,9 @@ func (d *Daemon) openTriggers(context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.history = &triggers.History{Record: d.store, Triggers: d.catalog, Bridge: bridge}
 	d.manager, err = triggers.NewManager(triggers.ManagerOptions{Kinds: d.kinds, Bridge: bridge, Watch: d.catalog,
 		Checkpoints: d.store, Region: region, Account: account, Log: d.log.Named("triggers"), Registerer: d.metrics})
+	d.history = &triggers.History{Record: d.store, Triggers: d.catalog, Sources: d.manager, Bridge: bridge}
 	return err
 }
 

@@ -2,6 +2,7 @@ package listing
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/aliyun/aliyun-oss-go-sdk/oss"
 )
@@ -31,6 +32,10 @@ func (s SDK) List(ctx context.Context, prefix, after, next string) (Page, error)
 	res, err := s.Bucket.ListObjectsV2(options...)
 	if err != nil {
 		return Page{}, err
+	}
+	if res.Prefix != prefix || res.IsTruncated && (res.NextContinuationToken == "" || res.NextContinuationToken == next) {
+		// What it leaves out would count as removed.
+		return Page{}, fmt.Errorf("the answer is no listing of '%s', or does not say where it goes on", prefix)
 	}
 	page := Page{Objects: make([]Object, len(res.Objects))}
 	for i, o := range res.Objects {
