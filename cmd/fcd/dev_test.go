@@ -170,6 +170,15 @@ func TestADeploymentLeavesWhatHasNotChanged(t *testing.T) {
 	}
 }
 
+func TestHooksAreDeployed(t *testing.T) {
+	s := serveFolder(t, "", "hello", "--pre-stop", "index.stop")
+	write(t, s.dir+"/index.js", version("v2")+"\nexports.stop = (context, callback) => { console.log('stops after', calls); callback(); };")
+	s.out.count(t, " deployed: ", 2)
+	s.await("v2")
+	write(t, s.dir+"/index.js", version("v3"))
+	s.out.count(t, "verbose stops after 1", 1)
+}
+
 func TestAFirstVersionThatIsBadIsWaitedOut(t *testing.T) {
 	dir, data := filepath.Join(openFolder(t), "hello"), filepath.Join(openFolder(t), "data")
 	write(t, dir+"/index.js", "(")

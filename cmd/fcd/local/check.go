@@ -111,9 +111,9 @@ const maxChecked = 500
 
 // Check looks at the files of a snapshot that are new or changed. *CodeError: the function would not start as it did.
 func (k *Checker) Check(ctx context.Context, s *Snapshot) error {
-	needed := k.language.files(k.function.Handler)
-	if k.function.Initializer != "" {
-		needed = append(needed, k.language.files(k.function.Initializer)...)
+	var needed []string
+	for _, handler := range k.function.handlers() {
+		needed = append(needed, k.language.files(handler)...)
 	}
 	var ask []string
 	for _, f := range s.files {

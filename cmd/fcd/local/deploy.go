@@ -67,10 +67,14 @@ func (d *Deployer) body(s *Snapshot) (json.RawMessage, error) {
 		return nil, err
 	}
 	f := d.Function.record()
+	var hooks any = struct{}{} // which clears those that there are
+	if f.InstanceLifecycleConfig != nil {
+		hooks = f.InstanceLifecycleConfig
+	}
 	rest, err := json.Marshal(map[string]any{
 		"functionName": f.Name, "runtime": f.Runtime, "handler": f.Handler, "initializer": f.Initializer,
 		"memorySize": f.MemorySizeMB, "timeout": f.TimeoutSeconds, "initializationTimeout": f.InitializationTimeoutSeconds,
-		"environmentVariables": f.EnvironmentVariables,
+		"environmentVariables": f.EnvironmentVariables, "instanceLifecycleConfig": hooks,
 	})
 	if err != nil {
 		return nil, err
