@@ -23,6 +23,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"hash/crc64"
 	"io"
 	"io/fs"
@@ -214,7 +215,7 @@ func (p *Packages) receive(ctx context.Context, file string, r io.Reader) (_ Pac
 	}()
 	sum, crc, max := sha256.New(), crc64.New(crcTable), p.opt.Limits.MaxCodeZipBytes
 	in := &input{ctx: ctx, r: io.LimitReader(r, max+1)}
-	n, err := io.Copy(io.MultiWriter(f, sum, crc), in)
+	n, err := io.CopyBuffer(beside{sum, io.MultiWriter(crc, f)}, in, make([]byte, 256<<10))
 	switch {
 	case in.err != nil:
 		return Package{}, nil, in.err
@@ -224,6 +225,19 @@ func (p *Packages) receive(ctx context.Context, file string, r io.Reader) (_ Pac
 		return Package{}, nil, fc.Errorf(fc.InvalidArgument, "code package is larger than %d bytes", max)
 	}
 	return Package{SHA256: hex.EncodeToString(sum.Sum(nil)), CRC64: strconv.FormatUint(crc.Sum64(), 10), Size: n}, f, nil
+}
+
+// beside writes the same to a hash and to another writer at a time.
+type beside struct {
+	hash  hash.Hash
+	other io.Writer
+}
+
+func (b beside) Write(p []byte) (int, error) {
+	var hashing sync.WaitGroup
+	hashing.Go(func() { b.hash.Write(p) }) // which never fails
+	defer hashing.Wait()
+	return b.other.Write(p)
 }
 
 // input tells the reader's errors from the writer's and ends with its context.
