@@ -23,19 +23,21 @@ type codeBody struct {
 	ZipFile       *base64Bytes `json:"zipFile"`
 	OSSBucketName *string      `json:"ossBucketName"`
 	OSSObjectName *string      `json:"ossObjectName"`
+
+	stream io.Reader // the package itself, still to be read; nil: it is one of the above
 }
 
 // given tells whether there is anything in it; empty values count as absent.
 func (b *codeBody) given() bool {
-	return b != nil && (len(value(b.ZipFile)) > 0 || value(b.OSSBucketName) != "" || value(b.OSSObjectName) != "")
+	return b != nil && (b.stream != nil || len(value(b.ZipFile)) > 0 || value(b.OSSBucketName) != "" || value(b.OSSObjectName) != "")
 }
 
 // validate checks that exactly one of the two forms was sent, or none where that is allowed.
 func (b *codeBody) validate(required bool) error {
-	if !b.given() {
-		if required {
-			return fc.MissingField("Code")
-		}
+	switch {
+	case !b.given() && required:
+		return fc.MissingField("Code")
+	case !b.given() || b.stream != nil:
 		return nil
 	}
 	inline, bucket, object := len(value(b.ZipFile)) > 0, value(b.OSSBucketName), value(b.OSSObjectName)
@@ -71,6 +73,9 @@ func (a *API) takeCode(c *call, b *codeBody, f *fc.Function, before string) erro
 }
 
 func (a *API) openCode(c *call, b *codeBody) (io.ReadCloser, error) {
+	if b.stream != nil {
+		return io.NopCloser(b.stream), nil
+	}
 	if zip := value(b.ZipFile); len(zip) > 0 {
 		return io.NopCloser(bytes.NewReader(zip)), nil
 	}

@@ -183,7 +183,7 @@ func (a *API) updateFunction(c *call) (answer, error) {
 		return answer{}, err
 	}
 	var body functionBody
-	release, err := a.readUpload(c, &body, false)
+	release, err := a.readUpdate(c, &body)
 	if err != nil {
 		return answer{}, err
 	}

@@ -20,11 +20,13 @@ import (
 	"github.com/aliyun/aliyun-oss-go-sdk/oss"
 	fcsdk "github.com/aliyun/fc-go-sdk"
 	"google.golang.org/protobuf/proto"
+
+	"fcd/e2e/npm"
 )
 
 // TestNodeClients runs testdata/clients.js.
 func TestNodeClients(t *testing.T) {
-	modules := filepath.Join(npm(t), "node_modules")
+	modules := filepath.Join(npm.Dir(t), "node_modules")
 	code := withModule(t, copier, "ali-oss")
 	h := boot(t)
 	env := append(os.Environ(), "NODE_PATH="+modules, "API="+h.e.API, "OSS_ENDPOINT="+h.e.OSS, "ACCOUNT="+account,

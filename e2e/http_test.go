@@ -15,6 +15,8 @@ import (
 
 	fcsdk "github.com/aliyun/fc-go-sdk"
 	"github.com/google/go-cmp/cmp"
+
+	"fcd/e2e/npm"
 )
 
 // nodeMirror and pythonMirror answer an HTTP request with what they were told of it; ?fail=1 makes them fail.
@@ -194,7 +196,7 @@ func TestHTTPTriggersOfTypeFunctionWantASignature(t *testing.T) {
 
 // TestHTTPTriggersThroughTheNodeClient calls as @alicloud/fc2 does.
 func TestHTTPTriggersThroughTheNodeClient(t *testing.T) {
-	modules := filepath.Join(npm(t), "node_modules")
+	modules := filepath.Join(npm.Dir(t), "node_modules")
 	h := boot(t)
 	h.service("web", "")
 	h.deploy("web/f", "nodejs8", map[string]string{"index.js": nodeMirror})

@@ -52,6 +52,7 @@ var floors = map[string]int{
 	"fcd/examples":                    5,
 	"fcd/e2e/disk":                    1, // for tests
 	"fcd/e2e/trap":                    1, // for tests
+	"fcd/e2e/npm":                     1, // for tests
 	"fcd/e2e":                         6, // looks at the whole house from outside, as does bench
 	"fcd/bench":                       6,
 	"fcd/store/storetest":             5,

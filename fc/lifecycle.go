@@ -3,8 +3,8 @@ package fc
 // DefaultHookTimeoutSeconds is the timeout of a hook that names none.
 const DefaultHookTimeoutSeconds = 3
 
-// maxHookTimeoutSeconds is the longest that a hook may take.
-const maxHookTimeoutSeconds = 90
+// MaxHookTimeoutSeconds is the longest that a hook may take.
+const MaxHookTimeoutSeconds = 90
 
 // LifecycleConfig names functions that run around the life of an instance rather than for a request. They are named like
 // the handler; a program of the runtime custom serves them as GET /pre-freeze and GET /pre-stop, whatever the name.
@@ -49,7 +49,7 @@ func (f *Function) validateLifecycle() error {
 		if err := validateHandler(field+".Handler", h.hook.Handler); err != nil {
 			return err
 		}
-		if err := validateRange(field+".Timeout", h.hook.TimeoutSeconds, 1, maxHookTimeoutSeconds); err != nil {
+		if err := validateRange(field+".Timeout", h.hook.TimeoutSeconds, 1, MaxHookTimeoutSeconds); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,6 +33,8 @@ type plainDriver struct {
 	claimed atomic.Int64 // how many were
 	refuse  atomic.Bool  // claims fail
 	mode    atomic.Value // what the child does instead of saying READY
+
+	beforeKill func() // nil: nothing
 }
 
 func (d *plainDriver) Name() string                 { return "plain" }
@@ -86,6 +89,9 @@ func (i *plainInstance) Signal(s syscall.Signal) error {
 }
 
 func (i *plainInstance) Kill() error {
+	if i.driver.beforeKill != nil {
+		i.driver.beforeKill()
+	}
 	_ = syscall.Kill(-i.cmd.Process.Pid, syscall.SIGKILL)
 	_, err := i.Wait()
 	return err
@@ -314,6 +320,13 @@ func (c *child) do(word, rest string) {
 	case "close-out":
 		c.raw.Close()
 		select {}
+	case "stubborn":
+		heard := make(chan os.Signal, 1)
+		signal.Notify(heard, syscall.SIGTERM)
+		fmt.Println("deaf to SIGTERM")
+		for sig := range heard {
+			fmt.Println(sig.String() + ", and goes on")
+		}
 	case "spawn":
 		cmd := exec.Command("/proc/self/exe")
 		cmd.Env = []string{childVariable + "=mute"}

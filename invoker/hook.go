@@ -48,11 +48,38 @@ func (p *pool) restSoon(inst *instance) {
 	time.AfterFunc(p.fn.v.opt.FreezeAfter, func() { p.rest(inst, since) })
 }
 
+// Rest has the PreFreeze hook of the function's idle instances run now, rather than when they have been idle for
+// Options.FreezeAfter, and returns when it has. Instances on which it has run since their last request keep their rest.
+func (v *Invoker) Rest(ref fc.FunctionRef) error {
+	t, err := v.opt.Functions.Target(ref)
+	if err != nil {
+		return err
+	}
+	if p, ok := v.pools.Load(t.Generation); ok && t.Function.PreFreeze() != nil {
+		p.(*pool).restAll()
+	}
+	return nil
+}
+
+func (p *pool) restAll() {
+	since := map[*instance]time.Time{}
+	p.fn.mu.Lock()
+	for _, inst := range p.idle {
+		if inst.served.Load() > 0 {
+			since[inst] = inst.idleSince
+		}
+	}
+	p.fn.mu.Unlock()
+	for inst, since := range since {
+		p.rest(inst, since)
+	}
+}
+
 // rest runs the PreFreeze hook of an instance that has been idle since then. Meanwhile no request gets it.
 func (p *pool) rest(inst *instance, since time.Time) {
 	fn := p.fn
 	fn.mu.Lock()
-	if !inst.idle || inst.idleSince != since || inst.leaving || fn.v.closing.Load() {
+	if !inst.idle || inst.idleSince != since || inst.rested || inst.leaving || fn.v.closing.Load() {
 		fn.mu.Unlock()
 		return
 	}

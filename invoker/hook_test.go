@@ -107,6 +107,32 @@ func TestThePreFreezeHookRunsOnceWhenAnInstanceTurnsIdle(t *testing.T) {
 	}
 }
 
+func TestRestRunsThePreFreezeHookAtOnce(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.FreezeAfter = time.Hour })
+	ref := w.hooked("print resting", "", nil)
+	w.call(t, ref, "echo")
+	for i, call := range []bool{false, false, true} { // again only after another call
+		if call {
+			w.call(t, ref, "echo")
+		}
+		if err := w.Rest(ref); err != nil {
+			t.Fatal(err)
+		}
+		if n, want := w.lines.count("FC PreFreeze Start"), max(i, 1); n != want {
+			t.Errorf("it has run %d times, want %d", n, want)
+		}
+	}
+	w.saidEnd(t, "PreFreeze")
+	for name, ref := range map[string]fc.FunctionRef{"no hook": w.functions.set("plain", nil), "no instance": w.hooked("print resting", "", nil)} {
+		if err := w.Rest(ref); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := w.Rest(fc.FunctionRef{Service: "demo", Function: "none"}); codeOf(err) != fc.FunctionNotFound {
+		t.Errorf("an unknown function: %v", err)
+	}
+}
+
 func TestAPreFreezeHookThatFails(t *testing.T) {
 	for event, again := range map[string]bool{"unhandled X": true, "throw": false, "exit 1": false, "sleep 300s": false} {
 		t.Run(event, func(t *testing.T) {

@@ -41,6 +41,9 @@ type Client struct {
 	Header                       http.Header  // sent with every request, for example X-Fc-Log-Type
 }
 
+// Zip is a body that is a function's new code package, for UpdateFunction.
+type Zip []byte
+
 // Answer is a successful answer (status below 300).
 type Answer struct {
 	Status int
@@ -65,7 +68,7 @@ func (c *Client) With(key, value string) *Client {
 }
 
 // Do sends a request to path, which stands behind the API version and is escaped where it must be, like
-// "/services/demo". A nil body sends none, []byte and json.RawMessage go as they stand, anything else as JSON. A refusal is the *fc.Error
+// "/services/demo". A nil body sends none, []byte, Zip and json.RawMessage go as they stand, anything else as JSON. A refusal is the *fc.Error
 // of the daemon; any other error means that the answer is not known.
 func (c *Client) Do(ctx context.Context, method, path string, query url.Values, body any) (*Answer, error) {
 	req, err := c.request(ctx, method, path, query, body)
@@ -99,6 +102,8 @@ func (c *Client) request(ctx context.Context, method, path string, query url.Val
 	case nil:
 	case []byte:
 		content, kind = bytes.NewReader(b), "application/octet-stream"
+	case Zip:
+		content, kind = bytes.NewReader(b), "application/zip"
 	case json.RawMessage:
 		content, kind = bytes.NewReader(b), "application/json"
 	default:

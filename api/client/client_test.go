@@ -39,6 +39,7 @@ func TestDoSendsWhatItIsGiven(t *testing.T) {
 	}{
 		{"no body", nil, "", ""},
 		{"bytes as they stand", []byte("\x00\xff"), "\x00\xff", "application/octet-stream"},
+		{"a code package", client.Zip("PK"), "PK", "application/zip"},
 		{"JSON as it stands", json.RawMessage(`{ "a":1}`), `{ "a":1}`, "application/json"},
 		{"a value as JSON", map[string]int{"timeout": 3}, `{"timeout":3}`, "application/json"},
 	}

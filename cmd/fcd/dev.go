@@ -312,18 +312,23 @@ func (d *dev) deploy(ctx context.Context, s *local.Snapshot, begin time.Time, se
 	return nil
 }
 
-// warm starts an instance of the new version, so that its first call need not wait. With a debugger that may take until
-// the call that stands at a breakpoint has ended.
+// warm starts an instance of the new version, so that its first call need not wait, and the interpreter that will look at
+// the next one. With a debugger the first may take until the call that stands at a breakpoint has ended.
 func (d *dev) warm(ctx context.Context) {
-	if d.embedded == nil {
-		return
+	start := func(what string, f func() error) {
+		d.all.Go(func() error {
+			if err := f(); err != nil && ctx.Err() == nil {
+				d.print.Problem("start of " + what + ": " + err.Error())
+			}
+			return nil
+		})
 	}
-	d.all.Go(func() error {
-		if err := d.embedded.Warm(ctx, d.Ref()); err != nil && ctx.Err() == nil {
-			d.print.Problem("start of an instance: " + err.Error())
-		}
-		return nil
-	})
+	if d.embedded != nil {
+		start("an instance", func() error { return d.embedded.Warm(ctx, d.Ref()) })
+	}
+	if d.checker != nil {
+		start("the next check", func() error { return d.checker.Prepare(ctx) })
+	}
 }
 
 func files(n int) string {

@@ -170,6 +170,25 @@ func TestADeploymentLeavesWhatHasNotChanged(t *testing.T) {
 	}
 }
 
+func TestAFunctionThatWasDeletedIsMadeAgain(t *testing.T) {
+	s := serveFolder(t, "", "hello", "--env", "STAGE=dev")
+	if _, err := s.api.Do(t.Context(), http.MethodDelete, strings.TrimSuffix(s.path, "/invocations"), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	write(t, s.dir+"/index.js", "exports.handler = (event, context, callback) => callback(null, process.env.STAGE);")
+	s.out.count(t, " deployed: ", 2)
+	s.expect("dev")
+}
+
+func TestHooksAreDeployed(t *testing.T) {
+	s := serveFolder(t, "", "hello", "--pre-stop", "index.stop")
+	write(t, s.dir+"/index.js", version("v2")+"\nexports.stop = (context, callback) => { console.log('stops after', calls); callback(); };")
+	s.out.count(t, " deployed: ", 2)
+	s.await("v2")
+	write(t, s.dir+"/index.js", version("v3"))
+	s.out.count(t, "verbose stops after 1", 1)
+}
+
 func TestAFirstVersionThatIsBadIsWaitedOut(t *testing.T) {
 	dir, data := filepath.Join(openFolder(t), "hello"), filepath.Join(openFolder(t), "data")
 	write(t, dir+"/index.js", "(")

@@ -19,6 +19,8 @@ func (f *functionFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.Handler, "handler", "", "the function's `HANDLER` (default index.handler)")
 	flags.StringVar(&f.Runtime, "runtime", "", "its `RUNTIME` (default: told by the handler's file)")
 	flags.StringVar(&f.Initializer, "initializer", "", "its initializer, a `HANDLER` (default: none)")
+	flags.StringVar(&f.PreFreeze, "pre-freeze", "", "its hook that runs when an instance turns idle, a `HANDLER` (default: none)")
+	flags.StringVar(&f.PreStop, "pre-stop", "", "its hook that runs before an instance is ended, a `HANDLER` (default: none)")
 	flags.IntVar(&f.MemoryMB, "memory", 128, "its memory in `MB`")
 	flags.IntVar(&f.TimeoutSeconds, "timeout", 3, "`SECONDS` that a call may take")
 	flags.StringArrayVar(&f.env, "env", nil, "an environment variable, `KEY=VALUE`; may be repeated")

@@ -29,7 +29,7 @@ request id printed.
 
 With --dir the function is run from a folder, in the sandbox and the interpreter that a daemon would use, and no daemon
 is needed. The folder is shown to it read-only, the log goes to standard error as it is written, --tail adds duration
-and memory. It has no keys unless --keys is given, and no network.
+and memory. Hooks (--pre-freeze, --pre-stop) run after the call. It has no keys unless --keys is given, and no network.
 
 With --debug-port the call waits until a debugger has attached on that port of 127.0.0.1: Node's inspector, debugpy for
 Python, JDWP for Java.`,

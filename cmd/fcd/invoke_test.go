@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -54,6 +55,63 @@ func TestInvokeRunsAFolder(t *testing.T) {
 			stdout, stderr, code := run(t, cmd)
 			if stdout != tt.stdout || !strings.Contains(stderr, tt.stderr) || code != tt.code {
 				t.Errorf("exit code %d, stdout %q, stderr:\n%s", code, stdout, stderr)
+			}
+		})
+	}
+}
+
+func TestInvokeRunsTheHooksOfAFolder(t *testing.T) {
+	dir := filepath.Join(openFolder(t), "hello")
+	write(t, dir+"/index.js", `
+let calls = 0;
+exports.handler = (event, context, callback) => callback(event.toString() === 'bad' ? new Error('bad') : null, String(++calls));
+exports.freeze = (context, callback) => { console.log('freezes after', calls); callback(); };
+exports.stop = (context, callback) => { console.log('stops after', calls); callback(); };`)
+	write(t, dir+"/app.py", `
+calls = 0
+def main(event, context):
+    global calls
+    calls += 1
+    return str(calls)
+def freeze(context):
+    print('freezes after', calls)
+def stop(context):
+    print('stops after', calls)
+`)
+	freeze := []string{"FC PreFreeze Start", "freezes after 1"} // its End comes with the last of its output
+	stop := []string{"stops after 1", "FC PreStop End"}
+	tests := []struct {
+		name   string
+		args   []string
+		stdout string
+		stderr []string // holds these, in this order
+		code   int
+	}{
+		{name: "both", args: []string{"--pre-freeze", "index.freeze", "--pre-stop", "index.stop"}, stdout: "1",
+			stderr: slices.Concat([]string{"FC Invoke End"}, freeze, stop)},
+		{name: "the last alone", args: []string{"--pre-stop", "index.stop"}, stdout: "1", stderr: stop},
+		{name: "Python", args: []string{"--handler", "app.main", "--pre-freeze", "app.freeze", "--pre-stop", "app.stop"}, stdout: "1",
+			stderr: slices.Concat(freeze, stop)},
+		{name: "after an error", args: []string{"-e", "bad", "--pre-freeze", "index.freeze", "--pre-stop", "index.stop"}, code: 1,
+			stderr: slices.Concat(freeze, stop, []string{"fcd: HandledInvocationError"})},
+		{name: "one that is not there", args: []string{"--pre-stop", "index.nobody"}, stdout: "1",
+			stderr: []string{"FC PreStop Start", "Handler 'nobody' missing on module 'index'", "Unhandled function error"}},
+		{name: "one that cannot be", args: []string{"--pre-stop", "index.\tstop"}, code: 1, stderr: []string{"InstanceLifecycleConfig.PreStop.Handler"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			stdout, stderr, code := run(t, command(t, append([]string{"invoke", "--dir", dir}, tt.args...)...))
+			left, missing := stderr, ""
+			for _, want := range tt.stderr {
+				_, behind, ok := strings.Cut(left, want)
+				if !ok {
+					missing = want
+					break
+				}
+				left = behind
+			}
+			if stdout != tt.stdout || missing != "" || code != tt.code {
+				t.Errorf("exit code %d, stdout %q, stderr lacks %q in its place:\n%s", code, stdout, missing, stderr)
 			}
 		})
 	}

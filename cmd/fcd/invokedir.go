@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,7 +26,7 @@ type folderCall struct {
 }
 
 // onlyWithDir are the flags of invoke that mean nothing to a deployed function.
-var onlyWithDir = []string{"handler", "runtime", "initializer", "memory", "timeout", "env", "debug-port", "keys", "config"}
+var onlyWithDir = []string{"handler", "runtime", "initializer", "pre-freeze", "pre-stop", "memory", "timeout", "env", "debug-port", "keys", "config"}
 
 // run makes the call: the result goes to out, the log, as it is written, to errOut.
 func (c *folderCall) run(ctx context.Context, p *profile, in io.Reader, out, errOut io.Writer) error {
@@ -87,9 +88,11 @@ func (c *folderCall) call(ctx context.Context, conf *config.Config, event []byte
 		printer.Line(lines[len(lines)-1])
 	}
 	if res.ErrorType != "" {
-		return fmt.Errorf("%s: %s", res.ErrorType, res.Body)
+		err = fmt.Errorf("%s: %s", res.ErrorType, res.Body)
+	} else {
+		err = writeResult(out, res.Body)
 	}
-	return writeResult(out, res.Body)
+	return errors.Join(err, r.Retire(ctx))
 }
 
 // writeResult writes a result as it is; on a terminal, so that the prompt stands on a line of its own.

@@ -53,26 +53,6 @@ func TestARuntimeThatIsNotInstalled(t *testing.T) {
 	}
 }
 
-// TestGuideObjects does what the guide's OSS examples do: get and put an object with the credentials of the context.
-func TestGuideObjects(t *testing.T) {
-	h := shared.get(t)
-	b := h.bucket(t, "guide-examples")
-	if err := b.PutObject("source", strings.NewReader("content")); err != nil {
-		t.Fatal(err)
-	}
-	f := function{service: keyed, name: "guide-objects", runtime: "python3", handler: "objects.handler",
-		code: zipOf(t, "cases/objects/python"), env: map[string]string{"BUCKET_NAME": "guide-examples"}}
-	h.deploy(t, f)
-	a, err := h.invoke(f.service, f.name, []byte(`{"from": "source", "to": "copy"}`), false)
-	if err != nil || string(a.Body) != "7 bytes from source to copy" {
-		t.Fatalf("%s, %v", a.Body, err)
-	}
-	if got := object(t, b, "copy"); got != "content" {
-		t.Errorf("the copy is %q", got)
-	}
-	h.remove(t, f)
-}
-
 // TestClassesOfErrors makes each row's last call count in the metrics as the class that the row names.
 func TestClassesOfErrors(t *testing.T) {
 	h := shared.get(t)

@@ -55,6 +55,11 @@ func (h *house) play(t *testing.T, r *row, language, runtime string) string {
 	t.Helper()
 	f := h.function(t, r, language, runtime)
 	h.deploy(t, f)
+	for key, content := range r.Objects {
+		if err := h.bucket(t, bucket).PutObject(key, strings.NewReader(content)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var answers []*client.Answer
 	for _, event := range r.Events {
 		a, err := h.invoke(f.service, f.name, []byte(event), !r.NoTail)
@@ -63,6 +68,12 @@ func (h *house) play(t *testing.T, r *row, language, runtime string) string {
 		}
 		checkHeaders(t, a, f.code.checksum, !r.NoTail)
 		answers = append(answers, a)
+	}
+	for key, want := range r.Leaves {
+		key = strings.ReplaceAll(key, "<function>", f.name)
+		if got := object(t, h.bucket(t, bucket), key); got != want {
+			t.Errorf("%s holds %q, want %q", key, got, want)
+		}
 	}
 	var b strings.Builder
 	for i, a := range answers {
@@ -89,7 +100,7 @@ func (h *house) play(t *testing.T, r *row, language, runtime string) string {
 func (h *house) function(t *testing.T, r *row, language, runtime string) function {
 	t.Helper()
 	f := function{service: plain, name: functionName(r, runtime), runtime: runtime, handler: r.handler(language),
-		initializer: r.Init.of(language, ""), code: codeOf(t, r.theme(), language), memory: r.Memory,
+		initializer: r.Init.of(language, ""), code: codeOf(t, r, language), memory: r.Memory,
 		timeout: r.Timeout, initTime: r.InitTime, env: r.Env}
 	if r.Role {
 		f.service = keyed

@@ -25,6 +25,7 @@ import (
 	"fcd/api/client"
 	"fcd/cmd/fcd/daemon"
 	"fcd/config"
+	"fcd/e2e/npm"
 	"fcd/invoker/runtimes"
 )
 
@@ -35,6 +36,7 @@ const (
 	logstore = "functions"
 	plain    = "plain" // a service without a role
 	keyed    = "keyed" // a service with one
+	bucket   = "conformance"
 )
 
 var role = "acs:ram::" + account + ":role/AliyunFCDefaultRole"
@@ -240,13 +242,16 @@ type codeZip struct {
 // zips are the packed themes, each packed once.
 var zips sync.Map // folder -> func() (*codeZip, error)
 
-// codeOf packs a theme's code in a language.
-func codeOf(t testing.TB, theme, language string) *codeZip {
+// codeOf packs the code of a row's theme in a language.
+func codeOf(t testing.TB, r *row, language string) *codeZip {
 	t.Helper()
-	if language == "java" {
+	switch {
+	case language == "java":
 		return zipOf(t, javaClasses(t))
+	case r.Module != "":
+		return zipWith(t, codeDir(r.theme(), language), r.Module)
 	}
-	return zipOf(t, codeDir(theme, language))
+	return zipOf(t, codeDir(r.theme(), language))
 }
 
 // zipOf packs a folder.
@@ -258,6 +263,19 @@ func zipOf(t testing.TB, dir string) *codeZip {
 		t.Fatal(err)
 	}
 	return z
+}
+
+// zipWith packs a folder together with a package of npm.
+func zipWith(t testing.TB, dir, module string) *codeZip {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	err := z.AddFS(os.DirFS(dir))
+	npm.Add(t, z, module)
+	if err := errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return seal(b.Bytes())
 }
 
 func packDir(dir string) (*codeZip, error) {

@@ -51,6 +51,7 @@ def handler(event, context):
         time.sleep(1000)
     return event
 `,
+	"java": "wear.Wear::handleRequest",
 }
 
 // TestNothingIsLeftBehind calls functions, ends many of them by a timeout, an exit or an uncaught error with children
@@ -62,13 +63,13 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	}
 	h := shared.get(t)
 	t.Setenv("TMPDIR", t.TempDir())
-	runtimes := h.wear(t, 12, 6) // opens what stays open once
+	waiting := h.wear(t, 12, 6) // opens what stays open once
 	var before map[string][]string
 	var ready int
 	if !soon(func() bool {
 		ready = h.waiting(t)
 		before = h.traces(t)
-		return ready >= runtimes && len(before["process"]) == ready // interpreters that wait for functions, one of each kind
+		return ready >= waiting && len(before["process"]) == ready // interpreters that wait for functions, one of each kind
 	}) {
 		t.Fatalf("processes are left, %d of which wait for functions: %q", ready, before["process"])
 	}
@@ -112,45 +113,48 @@ func (h *house) waiting(t *testing.T) (n int) {
 	return n
 }
 
-// wear makes calls that succeed and kills on functions of all ready runtimes at once, deletes the functions and tells how
-// many runtimes there were.
-func (h *house) wear(t *testing.T, calls, kills int) (runtimes int) {
+// wear makes calls that succeed and kills on functions of all ready runtimes at once, deletes the functions and tells of
+// how many runtimes interpreters wait for functions.
+func (h *house) wear(t *testing.T, calls, kills int) (waiting int) {
 	t.Helper()
 	var fns, short []function // short ones are for calls that never end
-	for language, source := range wearing {
-		file := map[string]string{"nodejs": "index.js", "python": "index.py"}[language]
-		for _, l := range languages {
-			for _, runtime := range l.runtimes {
-				if l.name == language && h.status[runtime].Ready {
-					f := function{service: plain, name: "wear-" + strings.ReplaceAll(runtime, ".", "_"), runtime: runtime,
-						handler: "index.handler", code: zipFiles(t, map[string]string{file: source})}
-					h.deploy(t, f)
-					fns = append(fns, f)
-					f.name, f.timeout = f.name+"-short", 2
-					h.deploy(t, f)
-					short = append(short, f)
-				}
+	for _, l := range languages {
+		for _, runtime := range l.runtimes {
+			if !h.status[runtime].Ready {
+				continue
 			}
+			f := function{service: plain, name: "wear-" + strings.ReplaceAll(runtime, ".", "_"), runtime: runtime, handler: "index.handler"}
+			switch l.name {
+			case "nodejs":
+				f.code = zipFiles(t, map[string]string{"index.js": wearing[l.name]})
+			case "python":
+				f.code = zipFiles(t, map[string]string{"index.py": wearing[l.name]})
+			case "java":
+				f.handler, f.code = wearing[l.name], zipOf(t, javaClasses(t))
+			}
+			if l.name != "java" {
+				waiting++
+			}
+			h.deploy(t, f)
+			fns = append(fns, f)
+			f.name, f.timeout = f.name+"-short", 2
+			h.deploy(t, f)
+			short = append(short, f)
 		}
-	}
-	events := make([]string, 0, calls+kills)
-	for i := range calls + kills {
-		event := "ok"
-		if n := i * kills / (calls + kills); (i+1)*kills/(calls+kills) > n { // spread evenly
-			event = []string{"exit", "never", "thrown"}[n%3]
-		}
-		events = append(events, event)
 	}
 	var g errgroup.Group
 	g.SetLimit(6)
 	var mu sync.Mutex
 	ends := map[string]int{}
-	for i, event := range events {
-		g.Go(func() error {
-			f := fns[i%len(fns)]
+	for i := range calls + kills {
+		event, f := "ok", fns[i%len(fns)]
+		if n := i * kills / (calls + kills); (i+1)*kills/(calls+kills) > n { // spread evenly, over the functions too
+			event, f = []string{"exit", "never", "thrown"}[(n+n/len(fns))%3], fns[n%len(fns)]
 			if event == "never" {
-				f = short[i%len(fns)]
+				f = short[n%len(fns)]
 			}
+		}
+		g.Go(func() error {
 			a, err := h.invoke(f.service, f.name, []byte(event), false)
 			if err != nil {
 				return err
@@ -161,7 +165,7 @@ func (h *house) wear(t *testing.T, calls, kills int) (runtimes int) {
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			ends[event]++
+			ends[event+" of "+f.runtime]++
 			return nil
 		})
 	}
@@ -173,7 +177,7 @@ func (h *house) wear(t *testing.T, calls, kills int) (runtimes int) {
 		h.remove(t, f)
 	}
 	h.api.HTTP.CloseIdleConnections()
-	return len(fns)
+	return waiting
 }
 
 // traces are what the machine shows of the daemon, as sets by kind.

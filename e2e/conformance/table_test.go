@@ -36,13 +36,16 @@ type row struct {
 	Timeout   int         // s, default 60
 	InitTime  int         `yaml:"initTime"` // s, default 60
 	Env       map[string]string
-	Role      bool        // the function's service has a role
-	Late      int         // lines that come after the end of each call
-	Unordered bool        // lines of stdout and stderr mix, so their order is not compared
-	NoStacks  bool        `yaml:"noStacks"` // the stacks that a runtime shows as it is killed are not compared: it may be too busy
-	NoLog     bool        `yaml:"noLog"`    // the log holds the interpreter's own words, which are not compared
-	NoTail    bool        `yaml:"noTail"`   // the calls do not ask for the tail of the log
-	Class     perLanguage // of the error of the last call, default none: what metrics count it as
+	Role      bool              // the function's service has a role
+	Module    string            // a package of npm that the code needs
+	Objects   map[string]string // what stands in the bucket before the calls, by key
+	Leaves    map[string]string // what stands in it after them; <function> is the function's name
+	Late      int               // lines that come after the end of each call
+	Unordered bool              // lines of stdout and stderr mix, so their order is not compared
+	NoStacks  bool              `yaml:"noStacks"` // the stacks that a runtime shows as it is killed are not compared: it may be too busy
+	NoLog     bool              `yaml:"noLog"`    // the log holds the interpreter's own words, which are not compared
+	NoTail    bool              `yaml:"noTail"`   // the calls do not ask for the tail of the log
+	Class     perLanguage       // of the error of the last call, default none: what metrics count it as
 }
 
 // perLanguage is one text for all languages or, as a map, one for each.

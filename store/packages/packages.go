@@ -12,15 +12,18 @@
 //
 // Directories and files are readable by everyone (0755, 0644, and 0755 for executables), so the parent directory is
 // kept at 0700. Unpacked trees are not flushed: they are dropped when the machine has been restarted, and made again
-// from the zip when they are asked for. Trees may share files (reuse.go), which nobody changes. One process uses a directory at a time; the store's lock sees to that.
+// from the zip when they are asked for. Trees may share files (reuse.go), which nobody changes, and one may be
+// made ahead (spare.go). One process uses a directory at a time; the store's lock sees to that.
 package packages
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"hash/crc64"
 	"io"
 	"io/fs"
@@ -42,6 +45,9 @@ type Options struct {
 	Limits fc.Limits     // MaxCodeZipBytes, MaxUnpackedBytes, MaxPackageEntries, MaxUnpackRatio; the zero value = fc.DefaultLimits
 	Grace  time.Duration // how long a package that nobody refers to is kept; 1 h
 	Now    func() time.Time
+
+	SpareFiles int           // a package of so many files has a spare (spare.go); 200
+	SpareAfter time.Duration // how long after the package it is made; 250 ms
 }
 
 // Package names a stored package. CRC64 is the CRC-64/XZ of its bytes as an unsigned decimal, Size their number.
@@ -51,13 +57,16 @@ type Package struct {
 	Size   int64
 }
 
-// Packages is a directory of packages. All methods may be called concurrently.
+// Packages is a directory of packages. All methods may be called concurrently; Close is the last.
 type Packages struct {
 	opt    Options
 	flight singleflight.Group // unpacking, by sum
+	spares sync.WaitGroup     // what makes them
 
 	mu     sync.Mutex           // held while a package appears or goes
 	unused map[string]time.Time // since when Sweep has seen a package without a reference
+	spare  *spare               // nil: none
+	closed bool
 }
 
 var crcTable = crc64.MakeTable(crc64.ECMA)
@@ -76,6 +85,8 @@ func New(opt Options) (*Packages, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
+	opt.SpareFiles = cmp.Or(opt.SpareFiles, 200)
+	opt.SpareAfter = cmp.Or(opt.SpareAfter, 250*time.Millisecond)
 	p := &Packages{opt: opt, unused: map[string]time.Time{}}
 	if err := p.prepare(); err != nil {
 		return nil, fmt.Errorf("open packages in %s: %w", opt.Dir, err)
@@ -117,6 +128,18 @@ func (p *Packages) dropAfterRestart() error {
 	return os.WriteFile(name, boot, 0o600)
 }
 
+// Close ends what goes on in the background.
+func (p *Packages) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	if p.spare != nil {
+		p.spare.stop()
+	}
+	p.mu.Unlock()
+	p.spares.Wait()
+	return nil
+}
+
 func (p *Packages) path(elem ...string) string {
 	return filepath.Join(append([]string{p.opt.Dir}, elem...)...)
 }
@@ -143,8 +166,12 @@ func (p *Packages) Put(ctx context.Context, r io.Reader, before string) (Package
 		return Package{}, internal("Put", err)
 	}
 	defer os.RemoveAll(work)
+	opened := make(chan *model, 1)
+	go func() { opened <- p.openModel(before) }()
 	zip := filepath.Join(work, "zip")
 	pkg, f, err := p.receive(ctx, zip, r)
+	old := <-opened
+	defer old.close()
 	if err != nil {
 		return Package{}, err
 	}
@@ -155,8 +182,10 @@ func (p *Packages) Put(ctx context.Context, r io.Reader, before string) (Package
 	flushed := make(chan error, 1) // while it is being unpacked
 	go func() { flushed <- f.Sync() }()
 	tree := filepath.Join(work, "tree")
-	old := p.openModel(before)
-	defer old.close()
+	if old != nil {
+		spare := p.takeSpare(before)
+		old.spared = spare != "" && os.Rename(spare, tree) == nil
+	}
 	err = unpack(ctx, zip, tree, old, p.opt.Limits)
 	if ferr := errors.Join(<-flushed, f.Close()); err == nil && ferr != nil {
 		err = internal("Put", ferr)
@@ -166,6 +195,9 @@ func (p *Packages) Put(ctx context.Context, r io.Reader, before string) (Package
 	}
 	if err := p.publish(pkg.SHA256, zip, tree); err != nil {
 		return Package{}, internal("Put", err)
+	}
+	if old != nil && len(old.files) >= p.opt.SpareFiles {
+		p.keepSpare(pkg.SHA256)
 	}
 	return pkg, nil
 }
@@ -183,7 +215,7 @@ func (p *Packages) receive(ctx context.Context, file string, r io.Reader) (_ Pac
 	}()
 	sum, crc, max := sha256.New(), crc64.New(crcTable), p.opt.Limits.MaxCodeZipBytes
 	in := &input{ctx: ctx, r: io.LimitReader(r, max+1)}
-	n, err := io.Copy(io.MultiWriter(f, sum, crc), in)
+	n, err := io.CopyBuffer(beside{sum, io.MultiWriter(crc, f)}, in, make([]byte, 256<<10))
 	switch {
 	case in.err != nil:
 		return Package{}, nil, in.err
@@ -193,6 +225,19 @@ func (p *Packages) receive(ctx context.Context, file string, r io.Reader) (_ Pac
 		return Package{}, nil, fc.Errorf(fc.InvalidArgument, "code package is larger than %d bytes", max)
 	}
 	return Package{SHA256: hex.EncodeToString(sum.Sum(nil)), CRC64: strconv.FormatUint(crc.Sum64(), 10), Size: n}, f, nil
+}
+
+// beside writes the same to a hash and to another writer at a time.
+type beside struct {
+	hash  hash.Hash
+	other io.Writer
+}
+
+func (b beside) Write(p []byte) (int, error) {
+	var hashing sync.WaitGroup
+	hashing.Go(func() { b.hash.Write(p) }) // which never fails
+	defer hashing.Wait()
+	return b.other.Write(p)
 }
 
 // input tells the reader's errors from the writer's and ends with its context.

@@ -66,6 +66,11 @@ func newPackages(tb testing.TB, opt packages.Options) *packages.Packages {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	tb.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
 	return p
 }
 

@@ -17,10 +17,11 @@ import (
 
 // A model is a stored package whose files another package may share: its zip and its tree, which was made from that zip.
 type model struct {
-	file  *os.File // the zip
-	zip   *window  // of it
-	tree  *os.Root
-	files map[string]*zip.File // by their names in the zip
+	file   *os.File // the zip
+	zip    *window  // of it
+	tree   *os.Root
+	files  map[string]*zip.File // by their names in the zip
+	spared bool                 // the new tree has links to all of them already
 }
 
 // openModel opens the package of a sum. It is nil if there is none, or none that can be used: then nothing is shared.
@@ -136,6 +137,9 @@ func (l *linker) link(e entry) bool {
 	if !l.same(e.file) {
 		return false
 	}
+	if l.old.spared {
+		return true
+	}
 	name, leaf := path.Dir(e.name), path.Base(e.name)
 	if l.dir < 0 || l.name != name {
 		l.close()
@@ -193,6 +197,9 @@ func (l *linker) mkdir(name string) bool {
 // checksum would not do: whoever sends a package chooses its checksums.
 func (l *linker) same(f *zip.File) bool {
 	old := l.old.files[f.Name]
+	if old == f { // the model itself
+		return true
+	}
 	if old == nil || old.Method != f.Method || old.Flags&1 != f.Flags&1 || old.Mode() != f.Mode() || old.CRC32 != f.CRC32 ||
 		old.CompressedSize64 != f.CompressedSize64 || old.UncompressedSize64 != f.UncompressedSize64 {
 		return false

@@ -15,6 +15,7 @@ func isNotEmpty(err error) bool { return errors.Is(err, syscall.ENOTEMPTY) }
 // Options.Grace and neither Put nor Dir was asked for it since, so a record that is about to name it, or an instance
 // that still runs it, has time. Call it about once an hour; a restart begins the time anew.
 func (p *Packages) Sweep(ctx context.Context, inUse func(sha256 string) bool) error {
+	p.sweepSpare(inUse)
 	zips, err := filepath.Glob(p.path("zip", "??", "*"))
 	if err != nil {
 		return err
@@ -78,4 +79,17 @@ func (p *Packages) discard(sum string, inUse func(string) bool) (trash string, e
 		return "", err
 	}
 	return trash, nil
+}
+
+// sweepSpare removes the spare of a package that nothing refers to.
+func (p *Packages) sweepSpare(inUse func(string) bool) {
+	p.mu.Lock()
+	s := p.spare
+	if s == nil || inUse(s.of) {
+		p.mu.Unlock()
+		return
+	}
+	p.spare = nil
+	p.mu.Unlock()
+	p.drop(s)
 }

@@ -43,8 +43,8 @@ type entry struct {
 func refuse(format string, args ...any) error { return fc.Errorf(fc.InvalidArgument, format, args...) }
 
 // unpack makes the directory tree from the zip file. It checks every entry's claims before it writes the first, and
-// what they really hold while it writes. Files that old has as well are taken from its tree; nil has none. On error the
-// tree may be partly there; the caller removes it.
+// what they really hold while it writes. Files that old has as well are taken from its tree; nil has none. If it is spared,
+// the tree is there and is its spare. On error the tree may be partly there; the caller removes it.
 func unpack(ctx context.Context, file, tree string, old *model, lim fc.Limits) error {
 	f, err := os.Open(file)
 	if err != nil {
@@ -67,21 +67,35 @@ func unpack(ctx context.Context, file, tree string, old *model, lim fc.Limits) e
 	if err != nil {
 		return err
 	}
-	if err := os.Mkdir(tree, 0o755); err != nil {
-		return internal("unpack", err)
-	}
-	root, err := os.OpenRoot(tree)
+	u, err := newUnpacker(tree)
 	if err != nil {
 		return internal("unpack", err)
 	}
-	defer root.Close()
-	u := &unpacker{root: root, made: map[string]bool{}, left: allowance(info.Size(), lim)}
-	if old != nil {
-		if entries, err = u.share(ctx, in, old, entries); err != nil {
-			return err
-		}
+	defer u.root.Close()
+	u.left = allowance(info.Size(), lim)
+	if old == nil {
+		return u.all(ctx, entries)
 	}
-	return u.all(ctx, entries)
+	others, err := u.share(ctx, in, old, entries)
+	if err == nil && old.spared {
+		err = u.trim(old, entries, others)
+	}
+	if err != nil {
+		return err
+	}
+	return u.all(ctx, others)
+}
+
+// newUnpacker opens the tree, which it makes if it is not there. The caller closes its root.
+func newUnpacker(tree string) (*unpacker, error) {
+	if err := os.Mkdir(tree, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	root, err := os.OpenRoot(tree)
+	if err != nil {
+		return nil, err
+	}
+	return &unpacker{root: root, made: map[string]bool{}}, nil
 }
 
 // allowance is how many bytes a zip of this size may unpack to.

@@ -30,6 +30,7 @@ func (d *Daemon) openStore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.onClose("packages", d.packages.Close)
 	d.catalog = catalog.New(d.store, catalog.Options{Log: d.log.Named("catalog")})
 	return nil
 }

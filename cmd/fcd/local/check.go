@@ -1,24 +1,17 @@
 package local
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
-	"time"
+	"sync"
 
 	"fcd/config"
 	"fcd/invoker/runtimes"
-	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/native"
-	"github.com/google/uuid"
 )
 
 // Checker asks the function's interpreter, in a sandbox, whether files can be parsed; none of the code is run. Files of a
@@ -29,30 +22,17 @@ type Checker struct {
 	driver   *native.Driver
 	dir      string // temporary
 	language language
-	program  []string // behind the interpreter, before the files
+	program  []string // behind the interpreter
 
 	sound map[string]bool // files that could be parsed when they were looked at last
 	known map[string]*file
-}
 
-// Programs that print a JSON array, file and error, for each of their arguments that cannot be parsed.
-const (
-	parseJS = `var vm = require('vm'), fs = require('fs'), wrap = require('module').wrap;
-var names = ['exports', 'require', 'module', '__filename', '__dirname'];
-process.argv.slice(1).forEach(function (f) {
-  try {
-    var text = fs.readFileSync(f, 'utf8').replace(/^\uFEFF/, '').replace(/^#!.*/, '');
-    if (vm.compileFunction) vm.compileFunction(text, names, {filename: f});
-    else new vm.Script(wrap(text), {filename: f});
-  } catch (e) { console.log(JSON.stringify([f, String(e.stack).split('\n    at ')[0]])); }
-});`
-	parsePython = `import json, sys, traceback
-for f in sys.argv[1:]:
-    try:
-        compile(open(f, 'rb').read(), f, 'exec', 0, True)
-    except Exception as e:
-        print(json.dumps([f, ''.join(traceback.format_exception_only(type(e), e))]))`
-)
+	mu      sync.Mutex // guards these
+	waiting *parser    // for the next Check; nil: none
+	closed  bool
+
+	ending sync.WaitGroup // parsers that were used
+}
 
 // NewChecker finds the function's interpreter. It is nil, without an error, for a runtime whose code is compiled before
 // it gets here. Close it in the end. sandboxInit is as in RunnerOptions.
@@ -60,7 +40,7 @@ func NewChecker(c *config.Config, f *Function, sandboxInit string) (_ *Checker, 
 	k := &Checker{function: f, sound: map[string]bool{}, known: map[string]*file{}}
 	switch {
 	case strings.HasPrefix(f.Runtime, "nodejs"):
-		k.language, k.program = languages[0], []string{"-e", parseJS, "--"}
+		k.language, k.program = languages[0], []string{"-e", parseJS}
 	case strings.HasPrefix(f.Runtime, "python"):
 		k.language, k.program = languages[1], []string{"-c", parsePython}
 	default:
@@ -92,6 +72,13 @@ func (k *Checker) Debuggable() error { return k.function.debuggable(k.runtime) }
 // Close gives back what the Checker holds.
 func (k *Checker) Close() error {
 	var errs []error
+	k.mu.Lock()
+	k.closed = true
+	if k.waiting != nil {
+		k.waiting.end()
+	}
+	k.mu.Unlock()
+	k.ending.Wait()
 	if k.driver != nil {
 		errs = append(errs, k.driver.Close())
 	}
@@ -111,9 +98,9 @@ const maxChecked = 500
 
 // Check looks at the files of a snapshot that are new or changed. *CodeError: the function would not start as it did.
 func (k *Checker) Check(ctx context.Context, s *Snapshot) error {
-	needed := k.language.files(k.function.Handler)
-	if k.function.Initializer != "" {
-		needed = append(needed, k.language.files(k.function.Initializer)...)
+	var needed []string
+	for _, handler := range k.function.handlers() {
+		needed = append(needed, k.language.files(handler)...)
 	}
 	var ask []string
 	for _, f := range s.files {
@@ -143,9 +130,6 @@ func (k *Checker) Check(ctx context.Context, s *Snapshot) error {
 	return nil
 }
 
-// checkTime bounds one check: parsing takes no time to speak of.
-const checkTime = 10 * time.Second
-
 // parse gives the error of each file that cannot be parsed.
 func (k *Checker) parse(ctx context.Context, files []string) (map[string]string, error) {
 	if len(files) == 0 {
@@ -153,43 +137,48 @@ func (k *Checker) parse(ctx context.Context, files []string) (map[string]string,
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	args := append([]string{k.runtime.Path}, k.program...)
-	for _, f := range files {
-		args = append(args, path.Join(runtimes.CodeDir, f))
+	if p := k.take(); p != nil {
+		if bad, err := k.ask(ctx, p, files); err == nil {
+			return bad, nil
+		} // it may have been ended while it waited
 	}
-	out, theirs, err := os.Pipe()
+	p, err := k.startParser(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer out.Close()
-	instance, err := k.driver.Start(ctx, sandbox.Spec{
-		ID: "check-" + uuid.NewString(), Runtime: k.runtime.Name, Root: k.runtime.Root, CodeDir: k.function.Dir,
-		BootstrapDir: k.runtime.BootstrapDir(), Path: k.runtime.Path, Args: args, Env: k.runtime.StartEnv(),
-		Limits: sandbox.Limits{MemoryMB: 512}, Stdout: theirs, Stderr: theirs,
-	})
-	theirs.Close()
-	if err != nil {
-		return nil, err
-	}
-	defer instance.Kill()
-	stop := context.AfterFunc(ctx, func() { instance.Kill() })
-	defer stop()
-	return k.verdicts(out)
+	return k.ask(ctx, p, files)
 }
 
-var blankLines = regexp.MustCompile(`\n(\s*\n)+`)
+// ask uses a parser up. Its end is not waited for.
+func (k *Checker) ask(ctx context.Context, p *parser, files []string) (map[string]string, error) {
+	defer k.ending.Go(p.end)
+	return p.parse(ctx, files)
+}
 
-func (k *Checker) verdicts(out io.Reader) (map[string]string, error) {
-	bad := map[string]string{}
-	lines := bufio.NewScanner(out)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var v [2]string
-		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
-			return nil, fmt.Errorf("check of the code: %s: %s", k.runtime.Path, lines.Text())
-		}
-		file := strings.TrimPrefix(v[0], runtimes.CodeDir+"/")
-		bad[file] = blankLines.ReplaceAllString(strings.TrimSpace(strings.ReplaceAll(v[1], v[0], file)), "\n")
+// Prepare starts the interpreter of the next Check, so that this need not wait for it. It may run beside a Check.
+func (k *Checker) Prepare(ctx context.Context) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.waiting != nil || k.closed {
+		return nil
 	}
-	return bad, lines.Err()
+	var err error
+	k.waiting, err = k.startParser(ctx)
+	return err
+}
+
+// take is the interpreter that Prepare has started, nil if there is none that sees the folder.
+func (k *Checker) take() *parser {
+	k.mu.Lock()
+	p := k.waiting
+	k.waiting = nil
+	k.mu.Unlock()
+	if p == nil {
+		return nil
+	}
+	if now, err := os.Stat(k.function.Dir); err != nil || !os.SameFile(now, p.folder) { // it was replaced
+		p.end()
+		return nil
+	}
+	return p
 }

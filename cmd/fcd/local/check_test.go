@@ -3,7 +3,11 @@ package local_test
 import (
 	"errors"
 	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"fcd/cmd/fcd/local"
@@ -34,33 +38,114 @@ func TestCodeIsCheckedBeforeItIsDeployed(t *testing.T) {
 		{name: "an initializer of its own", first: files{"index.js": "", "start.js": "("}, bad: "start.js:1"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			dir := folder(t, tt.first)
-			f := function(t, dir, func(f *local.Function) {
-				if _, err := os.Stat(dir + "/start.js"); err == nil {
-					f.Initializer = "start.start"
+		for prepared, how := range []string{"", ", looked at by an interpreter that waits"} {
+			t.Run(tt.name+how, func(t *testing.T) {
+				dir := folder(t, tt.first)
+				f := function(t, dir, func(f *local.Function) {
+					if _, err := os.Stat(dir + "/start.js"); err == nil {
+						f.Initializer = "start.start"
+					}
+				})
+				k := checker(t, f)
+				watched := local.NewFolder(dir)
+				check := func(want string) {
+					t.Helper()
+					if prepared > 0 {
+						prepare(t, k)
+					}
+					expect(t, k.Check(withTimeout(t), scan(t, watched)), want)
 				}
+				check(tt.bad)
+				if tt.then == nil {
+					return
+				}
+				for name, text := range tt.then {
+					write(t, dir+"/"+name, text)
+				}
+				check(tt.thenBad)
+				for name := range tt.then {
+					write(t, dir+"/"+name, "")
+				}
+				check("")
 			})
-			k, err := local.NewChecker(config.Default(), f, "")
+		}
+	}
+}
+
+func checker(t *testing.T, f *local.Function) *local.Checker {
+	t.Helper()
+	k, err := local.NewChecker(config.Default(), f, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := k.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return k
+}
+
+func prepare(t *testing.T, k *local.Checker) {
+	t.Helper()
+	if err := k.Prepare(withTimeout(t)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnInterpreterThatWaitedInVainIsReplaced(t *testing.T) {
+	for name, spoil := range map[string]func(t *testing.T, dir string, waiting []int){
+		"the folder was replaced": func(t *testing.T, dir string, _ []int) {
+			if err := os.Rename(dir, dir+"-old"); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Mkdir(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"it was killed": func(t *testing.T, _ string, waiting []int) {
+			for _, pid := range waiting {
+				if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := folder(t, map[string]string{"index.js": ""})
+			k, watched := checker(t, function(t, dir, nil)), local.NewFolder(dir)
+			before := children(t)
+			prepare(t, k)
+			prepare(t, k) // one is enough
+			waiting := slices.DeleteFunc(children(t), func(pid int) bool { return slices.Contains(before, pid) })
+			if len(waiting) != 1 {
+				t.Fatalf("%d processes wait", len(waiting))
+			}
+			spoil(t, dir, waiting)
+			write(t, dir+"/index.js", "(")
+			expect(t, k.Check(withTimeout(t), scan(t, watched)), "index.js:")
+		})
+	}
+}
+
+// children are the processes that this one has started.
+func children(t *testing.T) (pids []int) {
+	t.Helper()
+	lists, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range lists {
+		b, _ := os.ReadFile(list) // a thread may have ended
+		for _, child := range strings.Fields(string(b)) {
+			pid, err := strconv.Atoi(child)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer k.Close()
-			watched := local.NewFolder(dir)
-			expect(t, k.Check(withTimeout(t), scan(t, watched)), tt.bad)
-			if tt.then == nil {
-				return
-			}
-			for name, text := range tt.then {
-				write(t, dir+"/"+name, text)
-			}
-			expect(t, k.Check(withTimeout(t), scan(t, watched)), tt.thenBad)
-			for name := range tt.then {
-				write(t, dir+"/"+name, "")
-			}
-			expect(t, k.Check(withTimeout(t), scan(t, watched)), "")
-		})
+			pids = append(pids, pid)
+		}
 	}
+	return pids
 }
 
 func expect(t *testing.T, err error, want string) {

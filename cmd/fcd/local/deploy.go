@@ -3,8 +3,6 @@ package local
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -19,6 +17,8 @@ type Deployer struct {
 	Function *Function
 	Role     string       // of the service, acs:ram::<account>:role/<name>; "" leaves it as it is
 	Log      fc.LogConfig // of the service if it is made here
+
+	deployed bool // the function is as Function says, but for its code
 }
 
 // Prepare makes the service if there is none.
@@ -46,39 +46,42 @@ func (d *Deployer) Prepare(ctx context.Context) error {
 func (d *Deployer) Deploy(ctx context.Context, s *Snapshot, sound func() error) error {
 	verdict := make(chan error, 1)
 	go func() { verdict <- sound() }()
-	body, err := d.body(s)
+	code, err := s.Zip()
 	if err := cmp.Or(<-verdict, err); err != nil {
 		return err
 	}
-	f := d.Function
-	functions := "/services/" + f.Service + "/functions"
-	_, err = d.Client.Do(ctx, http.MethodPut, functions+"/"+f.Name, nil, body)
-	if fc.CodeOf(err) == fc.FunctionNotFound {
-		_, err = d.Client.Do(ctx, http.MethodPost, functions, nil, body)
+	if d.deployed {
+		_, err = d.Client.Do(ctx, http.MethodPut, d.path(), nil, client.Zip(code))
 	}
+	if !d.deployed || fc.CodeOf(err) == fc.FunctionNotFound {
+		err = d.deployWhole(ctx, code)
+	}
+	d.deployed = d.deployed || err == nil
 	return d.explain(err)
 }
 
-// body is the request that makes the snapshot the function's code. The code is most of it and is written into its place:
-// an encoder of JSON would copy it several times.
-func (d *Deployer) body(s *Snapshot) (json.RawMessage, error) {
-	code, err := s.Zip()
-	if err != nil {
-		return nil, err
-	}
+// path is the function's.
+func (d *Deployer) path() string {
+	return "/services/" + d.Function.Service + "/functions/" + d.Function.Name
+}
+
+// deployWhole gives the daemon all of the function.
+func (d *Deployer) deployWhole(ctx context.Context, code []byte) error {
 	f := d.Function.record()
-	rest, err := json.Marshal(map[string]any{
+	var hooks any = struct{}{} // which clears those that there are
+	if f.InstanceLifecycleConfig != nil {
+		hooks = f.InstanceLifecycleConfig
+	}
+	body := map[string]any{
 		"functionName": f.Name, "runtime": f.Runtime, "handler": f.Handler, "initializer": f.Initializer,
 		"memorySize": f.MemorySizeMB, "timeout": f.TimeoutSeconds, "initializationTimeout": f.InitializationTimeoutSeconds,
-		"environmentVariables": f.EnvironmentVariables,
-	})
-	if err != nil {
-		return nil, err
+		"environmentVariables": f.EnvironmentVariables, "instanceLifecycleConfig": hooks, "code": map[string]any{"zipFile": code},
 	}
-	const head, tail = `{"code":{"zipFile":"`, `"},`
-	body := make([]byte, 0, len(head)+base64.StdEncoding.EncodedLen(len(code))+len(tail)+len(rest))
-	body = base64.StdEncoding.AppendEncode(append(body, head...), code)
-	return append(append(body, tail...), rest[1:]...), nil
+	_, err := d.Client.Do(ctx, http.MethodPut, d.path(), nil, body)
+	if fc.CodeOf(err) == fc.FunctionNotFound {
+		_, err = d.Client.Do(ctx, http.MethodPost, "/services/"+f.ServiceName+"/functions", nil, body)
+	}
+	return err
 }
 
 // explain says of an error that is not the daemon's own that the daemon was not reached.

@@ -25,7 +25,7 @@ type Folder struct {
 }
 
 // NewFolder is the folder at dir; nothing is read before Scan.
-func NewFolder(dir string) *Folder { return &Folder{dir: dir} }
+func NewFolder(dir string) *Folder { return &Folder{dir: filepath.Clean(dir)} }
 
 // file is one entry of a folder. It does not change once it is in a Snapshot, but for packed.
 type file struct {
@@ -128,11 +128,7 @@ func (f *Folder) Scan() (*Snapshot, error) {
 }
 
 func (f *Folder) read(name string, e fs.DirEntry) (*file, error) {
-	rel, err := filepath.Rel(f.dir, name)
-	if err != nil {
-		return nil, err
-	}
-	rel = filepath.ToSlash(rel)
+	rel := filepath.ToSlash(strings.TrimPrefix(name[len(f.dir):], string(filepath.Separator)))
 	info, err := e.Info()
 	if err != nil {
 		return nil, err

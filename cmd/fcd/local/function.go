@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"fcd/fc"
@@ -17,8 +18,10 @@ type Function struct {
 	Handler        string // default index.handler
 	Runtime        string // "" = told by the handler's file
 	Initializer    string
+	PreFreeze      string // hooks, named like the handler; "": none
+	PreStop        string
 	MemoryMB       int
-	TimeoutSeconds int // of the initializer too
+	TimeoutSeconds int // of the initializer too, and of the hooks as far as they may
 	Env            map[string]string
 }
 
@@ -116,8 +119,28 @@ func (f *Function) record() *fc.Function {
 	return &fc.Function{
 		ServiceName: f.Service, Name: f.Name, Runtime: f.Runtime, Handler: f.Handler, Initializer: f.Initializer,
 		MemorySizeMB: f.MemoryMB, TimeoutSeconds: f.TimeoutSeconds, InitializationTimeoutSeconds: f.TimeoutSeconds,
-		EnvironmentVariables: f.Env, InstanceConcurrency: 1,
+		EnvironmentVariables: f.Env, InstanceConcurrency: 1, InstanceLifecycleConfig: f.lifecycle(),
 	}
+}
+
+// lifecycle is nil for a function without hooks.
+func (f *Function) lifecycle() *fc.LifecycleConfig {
+	if f.PreFreeze == "" && f.PreStop == "" {
+		return nil
+	}
+	hook := func(handler string) *fc.LifecycleHook {
+		if handler == "" {
+			return nil
+		}
+		return &fc.LifecycleHook{Handler: handler, TimeoutSeconds: min(f.TimeoutSeconds, fc.MaxHookTimeoutSeconds)}
+	}
+	return &fc.LifecycleConfig{PreFreeze: hook(f.PreFreeze), PreStop: hook(f.PreStop)}
+}
+
+// handlers are all names by which the function's code is called.
+func (f *Function) handlers() []string {
+	all := []string{f.Handler, f.Initializer, f.PreFreeze, f.PreStop}
+	return slices.DeleteFunc(all, func(h string) bool { return h == "" })
 }
 
 // Ref is the function's name.

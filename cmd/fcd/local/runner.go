@@ -166,6 +166,20 @@ func (r *Runner) InvokeDebugged(ctx context.Context, event []byte) (fc.Result, e
 	return r.Invoke(ctx, event)
 }
 
+// Retire has the function's hooks run, as they do when an instance turns idle and when it is retired. When ctx ends, so do
+// they. Nothing can be called afterwards.
+func (r *Runner) Retire(ctx context.Context) error {
+	if r.opt.Function.lifecycle() == nil {
+		return nil
+	}
+	stop := context.AfterFunc(ctx, func() { r.invoker.Close(ctx) })
+	defer stop()
+	if err := r.invoker.Rest(r.opt.Function.Ref()); err != nil {
+		return err
+	}
+	return r.invoker.Close(ctx)
+}
+
 // Close ends the instance and gives back what the Runner holds.
 func (r *Runner) Close() error {
 	var errs []error

@@ -14,11 +14,12 @@ import (
 
 // How long a folder must have been quiet before what it holds counts, and how long one waits at most for that. An editor
 // writes a new file and renames it over the old one; a compiler writes many. After a breath it is looked at already, since
-// mostly that was all.
+// mostly that was all; news takes a moment to come.
 const (
 	breath    = 2 * time.Millisecond
 	quiet     = 15 * time.Millisecond
 	impatient = 90 * time.Millisecond
+	moment    = 4 * time.Millisecond
 )
 
 // ErrUnsettled says that something has changed since the last Wait.
@@ -29,6 +30,7 @@ var ErrUnsettled = errors.New("the folder has changed meanwhile")
 type Watcher struct {
 	dir    string
 	notify *fsnotify.Watcher
+	last   time.Time // when something changed
 }
 
 // NewWatcher watches dir, an absolute path without links, and all folders in it.
@@ -86,26 +88,27 @@ func (w *Watcher) Wait(ctx context.Context) error {
 	if err := w.next(ctx); err != nil {
 		return err
 	}
-	_, err := w.calm(ctx, breath, 5*breath)
+	_, err := w.calm(ctx, breath, breath, 5*breath)
 	return err
 }
 
-// Settle returns when the folder is quiet, or has not become so for long. It is ErrUnsettled if anything has changed since
-// Wait; other errors are those of Wait.
+// Settle returns when the folder has been quiet for a while, or has not become so for long. It is ErrUnsettled if anything
+// has changed since Wait; other errors are those of Wait.
 func (w *Watcher) Settle(ctx context.Context) error {
-	changed, err := w.calm(ctx, quiet, impatient)
+	changed, err := w.calm(ctx, quiet, moment, impatient)
 	if err == nil && changed {
 		err = ErrUnsettled
 	}
 	return err
 }
 
-// calm waits until nothing has changed for so long, or hardly longer than most, and tells whether something did.
-func (w *Watcher) calm(ctx context.Context, long, most time.Duration) (changed bool, err error) {
+// calm waits until nothing has changed for so long, at least for a little from now on and hardly longer than most, and tells
+// whether something did.
+func (w *Watcher) calm(ctx context.Context, long, little, most time.Duration) (changed bool, err error) {
 	latest := time.NewTimer(most)
 	defer latest.Stop()
 	for {
-		ctx, cancel := context.WithTimeout(ctx, long)
+		ctx, cancel := context.WithTimeout(ctx, max(little, long-time.Since(w.last)))
 		err := w.next(ctx)
 		cancel()
 		if errors.Is(err, context.DeadlineExceeded) {
@@ -135,6 +138,7 @@ func (w *Watcher) next(ctx context.Context) error {
 				return w.explain(err)
 			}
 			if mine {
+				w.last = time.Now()
 				return nil
 			}
 		case err := <-w.notify.Errors:
@@ -144,6 +148,7 @@ func (w *Watcher) next(ctx context.Context) error {
 			if err := w.add(w.dir); err != nil { // events were lost, those of new folders perhaps
 				return w.explain(err)
 			}
+			w.last = time.Now()
 			return nil
 		}
 	}
