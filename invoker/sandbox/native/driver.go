@@ -18,8 +18,10 @@ import (
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/cgroup"
 	"fcd/invoker/sandbox/nat"
+	"fcd/invoker/sandbox/pasta"
 	"fcd/invoker/sandbox/ready"
 	"fcd/invoker/sandbox/syscalls"
+	"fcd/invoker/sandbox/thread"
 	"fcd/invoker/sandbox/uids"
 	"fcd/invoker/sandbox/watch"
 )
@@ -44,6 +46,8 @@ type Options struct {
 	TmpMB int
 	// NAT is how instances with sandbox.NetNAT reach the internet; its ID is the driver's own. nil: they cannot be started.
 	NAT *nat.Options
+	// Pasta is the program that leads an ordinary user's instances out: its name or its path. Default pasta.
+	Pasta string
 	// NATRequired makes New fail where NAT does not work; otherwise it warns and Probe says why.
 	NATRequired bool
 	// HostNetwork allows sandbox.NetHost, to an ordinary user only: nothing of the host's network is closed then.
@@ -80,9 +84,10 @@ type Driver struct {
 	uids    *uids.Range // nil when nested
 	router  *nat.Router // nil without NAT, for the reason noNAT
 	noNAT   string
-	starter *starter      // nil unless limits are weak
-	watch   *watch.Watch  // nil unless limits are weak
-	reaper  *ready.Poller // waits for the ends of all instances
+	pasta   *pasta.Network // what the router leads to where the host's network is not ours
+	starter *thread.Kept   // starts the instances, which are told to die with it; nil unless limits are weak
+	watch   *watch.Watch   // nil unless limits are weak
+	reaper  *ready.Poller  // waits for the ends of all instances
 	metrics metrics
 
 	closing  chan struct{}  // closed by Close: starts under way give up
@@ -125,7 +130,7 @@ func New(opts Options) (*Driver, error) {
 	}
 	d.metrics = newMetrics(opts.Registerer)
 	if !d.cgroups.Usable() {
-		d.starter, d.watch = newStarter(), watch.New()
+		d.starter, d.watch = thread.Keep(), watch.New()
 		d.log.Warn("no writable cgroups: memory limits are weak, processor limits absent",
 			zap.String("reason", cmp.Or(d.cgroups.Missing["memory"], d.cgroups.Missing["pids"])))
 	} else if reason := d.cgroups.Missing["cpu"]; reason != "" {
@@ -233,13 +238,16 @@ func (d *Driver) Close() error {
 	}
 	wg.Wait()
 	if d.starter != nil {
-		d.starter.close()
+		d.starter.Close()
 		d.watch.Close()
 	}
 	d.reaper.Close()
 	d.cgroups.Remove()
 	if d.router != nil {
 		errs = append(errs, d.router.Close())
+	}
+	if d.pasta != nil {
+		d.pasta.Close()
 	}
 	return errors.Join(errs...)
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -134,7 +133,7 @@ func (i *Instance) spawn(spec sandbox.Spec, socket *os.File) error {
 	}
 	argv := []string{inside.ProgramName}
 	if i.driver.starter != nil {
-		err = i.driver.starter.do(func() error { return i.fork(argv, attr) })
+		err = i.driver.starter.Do(func() error { return i.fork(argv, attr) })
 	} else {
 		err = thread.Run(func() error {
 			if err := i.cgroup.Join(); err != nil {
@@ -259,44 +258,4 @@ func describe(e sandbox.Exit) string {
 	default:
 		return "exit code " + strconv.Itoa(e.Code)
 	}
-}
-
-// starter is one thread that starts every instance of a driver without cgroups. An instance is told to die when the
-// thread that started it ends; this one ends with the daemon, however that ends.
-type starter struct {
-	work chan func()
-	quit chan struct{}
-	done chan struct{}
-}
-
-func newStarter() *starter {
-	s := &starter{work: make(chan func()), quit: make(chan struct{}), done: make(chan struct{})}
-	go s.run()
-	return s
-}
-
-func (s *starter) run() {
-	defer close(s.done)
-	runtime.LockOSThread()
-	for {
-		select {
-		case f := <-s.work:
-			f()
-		case <-s.quit:
-			return
-		}
-	}
-}
-
-// do runs f on the thread.
-func (s *starter) do(f func() error) error {
-	result := make(chan error, 1)
-	s.work <- func() { result <- f() }
-	return <-result
-}
-
-// close ends the thread; no do may be under way.
-func (s *starter) close() {
-	close(s.quit)
-	<-s.done
 }
