@@ -60,8 +60,6 @@ func (d *Driver) checkNetwork(spec *sandbox.Spec) error {
 		return fmt.Errorf("network %q: %w: %s", spec.Network, sandbox.ErrNotSupported, reason)
 	}
 	switch spec.Network {
-	case "":
-		spec.Network = sandbox.NetNone
 	case sandbox.NetNone:
 	case sandbox.NetNAT:
 		if d.router == nil {

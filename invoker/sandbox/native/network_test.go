@@ -3,7 +3,6 @@ package native
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -17,18 +16,12 @@ import (
 	"fcd/invoker/sandbox/watch"
 )
 
-// natOf are the options for the world of the suite.
-func natOf(world *sandboxtest.Internet) *nat.Options {
-	return &nat.Options{Resolvers: []netip.Addr{world.Resolver}, Deny: []netip.Prefix{world.Denied},
-		Allow: []nat.Endpoint{{Net: netip.PrefixFrom(world.Allowed.Addr(), 32), Port: world.Allowed.Port()}}}
-}
-
 func TestNetworkOn(t *testing.T) {
 	if !sandboxtest.InOwnNetwork(t) {
 		return
 	}
 	world := sandboxtest.NewInternet(t)
-	d := open(t, Options{NAT: natOf(world), NATRequired: true})
+	d := open(t, Options{NAT: world.NAT(), NATRequired: true})
 	defer func() {
 		if err := d.Close(); err != nil {
 			t.Error(err)
@@ -52,7 +45,7 @@ func TestNetworkOnAsAnOrdinaryUser(t *testing.T) {
 		return
 	}
 	world := sandboxtest.World()
-	d := open(t, Options{NAT: natOf(world), NATRequired: true})
+	d := open(t, Options{NAT: world.NAT(), NATRequired: true})
 	defer func() {
 		if err := d.Close(); err != nil {
 			t.Error(err)

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/sys/unix"
 
+	"fcd/invoker/sandbox/nat"
 	"fcd/invoker/sandbox/netns"
 )
 
@@ -70,6 +71,12 @@ type Internet struct {
 func World() *Internet {
 	return &Internet{Resolver: netip.MustParseAddr("198.51.100.53"), Denied: netip.MustParsePrefix("198.51.100.66/32"),
 		Allowed: netip.MustParseAddrPort("192.0.2.1:8081"), spoofed: make(chan string, 16)}
+}
+
+// NAT are a driver's options for this world.
+func (i *Internet) NAT() *nat.Options {
+	return &nat.Options{Resolvers: []netip.Addr{i.Resolver}, Deny: []netip.Prefix{i.Denied},
+		Allow: []nat.Endpoint{{Net: netip.PrefixFrom(i.Allowed.Addr(), 32), Port: i.Allowed.Port()}}}
 }
 
 // NewInternet makes the world around the calling process, which must be in a network namespace of its own.
