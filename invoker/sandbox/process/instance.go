@@ -136,13 +136,29 @@ func (i *Instance) Kill() error {
 	})
 }
 
-// killTree stops the program, so that nobody new appears below it, and kills what is there.
+// killTree kills whoever can be found.
 func (i *Instance) killTree() {
 	_ = i.proc.Signal(syscall.SIGSTOP) // it may have ended
-	for _, pid := range i.pids() {
+	killFound(i.pids)
+	_ = i.proc.Kill()
+}
+
+// killFound stops those that find finds until it finds nobody new, and then kills them: killed one by one, those of a
+// fork bomb make room for others.
+func killFound(find func() []int) {
+	stopped := map[int]bool{}
+	for more := true; more; {
+		more = false
+		for _, pid := range find() {
+			if !stopped[pid] {
+				stopped[pid], more = true, true
+				_ = syscall.Kill(pid, syscall.SIGSTOP) // it may just have ended
+			}
+		}
+	}
+	for pid := range stopped {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
-	_ = i.proc.Kill()
 }
 
 // killAll kills until nobody is found.
@@ -196,18 +212,14 @@ func marked(is func([]byte) bool) (found []int) {
 func (d *Driver) reap() error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(killWait); ; <-tick.C {
-		left := marked(func(v []byte) bool { return bytes.HasPrefix(v, []byte(d.mark)) })
-		switch {
-		case len(left) == 0:
-			return nil
-		case time.Now().After(deadline):
-			return fmt.Errorf("%d processes of an earlier life outlive SIGKILL", len(left))
+	left := func() []int { return marked(func(v []byte) bool { return bytes.HasPrefix(v, []byte(d.mark)) }) }
+	for deadline := time.Now().Add(killWait); len(left()) > 0; <-tick.C {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%d processes of an earlier life outlive SIGKILL", len(left()))
 		}
-		for _, pid := range left {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // it may just have ended
-		}
+		killFound(left)
 	}
+	return nil
 }
 
 // threadsOfUser counts what RLIMIT_NPROC counts before an instance.
