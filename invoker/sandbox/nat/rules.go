@@ -12,13 +12,13 @@ import (
 )
 
 // closedNets are never reached by a function: this network, loopback, link-local (with the metadata services of most
-// clouds), Alibaba Cloud's metadata service, multicast and broadcast; for IPv6 the same, AWS's metadata service, and
-// the IPv4 ones as they look through NAT64.
+// clouds), Alibaba Cloud's metadata service, the link of package pasta, multicast and broadcast; for IPv6 the same, AWS's
+// metadata service, and the IPv4 ones as they look through NAT64.
 func closedNets() []netip.Prefix {
 	var all []netip.Prefix
 	for _, s := range []string{
-		"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "100.100.100.200/32", "224.0.0.0/4", "255.255.255.255/32",
-		"::/96", "::ffff:0:0/96", "fe80::/10", "ff00::/8", "fd00:ec2::254/128", "fd20:ce::254/128",
+		"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "100.100.100.200/32", "192.0.0.0/29", "224.0.0.0/4", "255.255.255.255/32",
+		"::/96", "::ffff:0:0/96", "fe80::/10", "ff00::/8", "fd00:ec2::254/128", "fd20:ce::254/128", "fd00:6663:64::/64",
 		"64:ff9b::a9fe:0/112", "64:ff9b::6464:64c8/128", "64:ff9b::7f00:0/104",
 	} {
 		all = append(all, netip.MustParsePrefix(s))

@@ -18,8 +18,8 @@ import (
 	"fcd/invoker/sandbox/netns"
 )
 
-// The addresses at pasta's interface. What the host sends has the host's own; those of IPv4 are set aside for the ends
-// of such a link (RFC 7335), the others are for private use.
+// The addresses at pasta's interface, which package nat closes to instances. What the host sends has the host's own;
+// those of IPv4 are set aside for the ends of such a link (RFC 7335), the others are for private use.
 const (
 	own4, gateway4 = "192.0.0.2", "192.0.0.1"
 	own6, gateway6 = "fd00:6663:64::2", "fd00:6663:64::1"
