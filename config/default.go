@@ -34,7 +34,7 @@ func Default() *Config {
 			QueueWait: 10 * time.Second, IdleTimeout: 5 * time.Minute, CustomStart: 2 * time.Minute,
 			FreezeAfter: time.Second, KillGrace: 300 * time.Millisecond, NodePromises: "settle"},
 		Pool:    Pool{Max: 8},
-		Network: Network{Mode: "auto"},
+		Network: Network{Mode: "auto", Pasta: "pasta"},
 		Sandbox: Sandbox{Driver: "native", OCI: OCI{Command: "runc"}, CPU: "share", Pids: 1024, TmpMB: 512, OpenFiles: 1024, UIDFirst: 200000, UIDLast: 265535},
 		Errors:  Errors{Uncaught: "detail"},
 		Async: Async{Concurrency: 64, ConcurrencyPerFunction: 16, MaxRetries: 3, RetryBase: 500 * time.Millisecond,

@@ -63,6 +63,7 @@ type Network struct {
 	Deny             []string `yaml:"deny"`
 	Resolvers        []string `yaml:"resolvers"`
 	EnableForwarding bool     `yaml:"enableForwarding"`
+	Pasta            string   `yaml:"pasta"`
 }
 
 // Runtime overrides one row of the runtime table.

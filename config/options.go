@@ -110,7 +110,8 @@ func (c *Config) APIOptions() api.Options {
 // SandboxOptions are those of the native driver.
 func (c *Config) SandboxOptions() native.Options {
 	o := native.Options{UIDFirst: int(c.Sandbox.UIDFirst), UIDLast: int(c.Sandbox.UIDLast), Pids: c.Sandbox.Pids,
-		TmpMB: c.Sandbox.TmpMB, OpenFiles: c.Sandbox.OpenFiles, HostNetwork: c.Network.Mode == "host", NATRequired: c.Network.Mode == "nat"}
+		TmpMB: c.Sandbox.TmpMB, OpenFiles: c.Sandbox.OpenFiles, HostNetwork: c.Network.Mode == "host", NATRequired: c.Network.Mode == "nat",
+		Pasta: c.Network.Pasta}
 	if c.Network.Mode == "auto" || c.Network.Mode == "nat" {
 		o.NAT = c.natOptions()
 	}

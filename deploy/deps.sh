@@ -24,6 +24,7 @@ if [ "${1:-demo}" = test ]; then
 	need libc6-dev /usr/include/stdio.h
 	need util-linux setpriv
 	need runc runc
+	need passt pasta
 	need mount losetup /usr/sbin/losetup
 	need e2fsprogs mkfs.ext4 /usr/sbin/mkfs.ext4
 	need openjdk-17-jdk-headless javac

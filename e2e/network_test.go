@@ -2,6 +2,12 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -35,6 +41,44 @@ func TestInternetAccess(t *testing.T) {
 	h := boot(t, func(c *config.Config) {
 		c.Network.Mode, c.Network.Resolvers = "nat", []string{world.Resolver.String()}
 	})
+	h.reachTheInternetOrNot()
+}
+
+// TestInternetAccessOfAnOrdinaryUser: the same without privileges, by pasta, which ends with the daemon.
+func TestInternetAccessOfAnOrdinaryUser(t *testing.T) {
+	if os.Geteuid() != 0 || !sandboxtest.InOwnNetwork(t) {
+		return
+	}
+	world := sandboxtest.NewInternet(t)
+	sandboxtest.ShareTun(t)
+	dir, asNobody := nobody(t)
+	file := filepath.Join(filepath.Dir(dir), "fcd.yaml")
+	must(t, os.WriteFile(file, fmt.Appendf(nil, "network: {mode: nat, resolvers: [%s]}\n", world.Resolver), 0o644))
+	p := serve(t, dir, asNobody, func(c *exec.Cmd) { c.Env = append(c.Env, "FCD_CONFIG="+file) })
+	p.reachTheInternetOrNot()
+	ours := func() []string {
+		here, err := os.Readlink("/proc/self/ns/net")
+		must(t, err)
+		return slices.DeleteFunc(processes(t, "--ns-ifname"), func(line string) bool {
+			pid, _, _ := strings.Cut(line, " ")
+			there, err := os.Readlink("/proc/" + pid + "/ns/net")
+			return err != nil || there != here
+		})
+	}
+	if n := len(ours()); n != 1 {
+		t.Errorf("%d processes of pasta", n)
+	}
+	if err := p.terminate(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	if left := ours(); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+// reachTheInternetOrNot has functions of services with and without internetAccess try what there is.
+func (h *house) reachTheInternetOrNot() {
+	h.t.Helper()
 	for name, want := range map[string]map[string]string{
 		"online": {"public.example": "192.0.2.1", "198.51.100.7": "192.0.2.1", "metadata.example": "ECONNREFUSED",
 			"169.254.169.254": "ECONNREFUSED", "192.0.2.1": "ECONNREFUSED", "oss": "HTTP/1.1"},
@@ -47,10 +91,10 @@ func TestInternetAccess(t *testing.T) {
 			[]any{"169.254.169.254", 80}, []any{"192.0.2.1", 8080}})
 		var got map[string]string
 		if err := json.Unmarshal([]byte(result), &got); err != nil {
-			t.Fatalf("%v in %s", err, result)
+			h.t.Fatalf("%v in %s", err, result)
 		}
 		if d := cmp.Diff(want, got); d != "" {
-			t.Errorf("%s (-want +got):\n%s", name, d)
+			h.t.Errorf("%s (-want +got):\n%s", name, d)
 		}
 	}
 }

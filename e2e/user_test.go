@@ -15,17 +15,7 @@ import (
 // TestAsAnOrdinaryUser runs the program as a user without any privilege: it deploys, invokes, handles an object and
 // contains functions as the root's one does.
 func TestAsAnOrdinaryUser(t *testing.T) {
-	const nobody = 65534
-	dir := publicDir(t, nobody)
-	binary := filepath.Join(filepath.Dir(dir), "fcd")
-	copyFile(t, binary, fcd(t))
-	asNobody := func(c *exec.Cmd) {
-		c.Path, c.Args[0], c.Dir = binary, binary, dir
-		c.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + dir, "TMPDIR=" + dir}
-		if os.Geteuid() == 0 {
-			c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-		}
-	}
+	dir, asNobody := nobody(t)
 	p := serve(t, dir, asNobody)
 	b := p.makeBucket(bucket)
 	p.service("plain", p.role("AliyunFCDefaultRole"))
@@ -69,6 +59,22 @@ def handler(event, context):
 	}
 	if err := again.terminate(); err != nil {
 		t.Errorf("stop: %v", err)
+	}
+}
+
+// nobody is a data directory and what makes the program a user's that has no privilege.
+func nobody(t *testing.T) (dir string, asNobody func(*exec.Cmd)) {
+	t.Helper()
+	const uid = 65534
+	dir = publicDir(t, uid)
+	binary := filepath.Join(filepath.Dir(dir), "fcd")
+	copyFile(t, binary, fcd(t))
+	return dir, func(c *exec.Cmd) {
+		c.Path, c.Args[0], c.Dir = binary, binary, dir
+		c.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + dir, "TMPDIR=" + dir}
+		if os.Geteuid() == 0 {
+			c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+		}
 	}
 }
 

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,9 +24,9 @@ type Link struct {
 	err    error
 }
 
-// Connect makes the pair of an instance: ns is a descriptor of its network namespace, which may belong to a user
-// namespace below that of this process. It changes nothing when it fails.
-func (r *Router) Connect(ns int) (*Link, error) {
+// Connect makes the pair of an instance: ns is its network namespace, which may belong to a user namespace below that of
+// this process. It changes nothing when it fails.
+func (r *Router) Connect(ns *os.File) (*Link, error) {
 	slot, err := r.take()
 	if err != nil {
 		return nil, err
@@ -63,22 +63,22 @@ func hardware(side byte, slot int) net.HardwareAddr {
 	return b
 }
 
-func (l *Link) make(ns int) error {
+func (l *Link) make(ns *os.File) error {
 	r := l.router
 	host, instance := l.ends()
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.MTU, attrs.HardwareAddr = r.linkName(l.slot), r.mtu, host.mac
 	err := r.host.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: inside, PeerHardwareAddr: instance.mac,
-		PeerMTU: uint32(r.mtu), PeerNamespace: netlink.NsFd(ns)})
+		PeerMTU: uint32(r.mtu), PeerNamespace: netlink.NsFd(int(ns.Fd()))})
 	if err != nil {
 		return fmt.Errorf("make the interfaces: %w", err)
 	}
 	if err := up(r.host, attrs.Name, host, instance); err != nil {
 		return fmt.Errorf("interface %s: %w", attrs.Name, err)
 	}
-	h, err := netlink.NewHandleAt(netns.NsHandle(ns), unix.NETLINK_ROUTE)
+	h, err := handleIn(ns)
 	if err != nil {
-		return fmt.Errorf("enter the network namespace: %w", err)
+		return err
 	}
 	defer h.Close()
 	if err := up(h, inside, instance, host); err != nil {

@@ -109,3 +109,21 @@ func TestAConfiguredSubnetIsChecked(t *testing.T) {
 		t.Errorf("%v, %v", p, ok)
 	}
 }
+
+func TestAddressesOfTheHostAreRangesThatDoNotTouch(t *testing.T) {
+	var all []addressRange
+	for _, p := range []string{"192.0.2.1/32", "127.0.0.0/8", "127.0.0.1/32", "192.0.2.0/32", "255.255.255.255/32", "192.0.2.255/32", "255.255.255.254/32"} {
+		all = append(all, rangeOf(netip.MustParsePrefix(p)))
+	}
+	var got []string
+	for _, r := range apart(all) {
+		got = append(got, r.first.String()+"-"+r.last.String())
+	}
+	want := []string{"127.0.0.0-127.255.255.255", "192.0.2.0-192.0.2.1", "192.0.2.255-192.0.2.255", "255.255.255.254-255.255.255.255"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	if r := rangeOf(netip.MustParsePrefix("2001:db8::/33")); r.last.String() != "2001:db8:7fff:ffff:ffff:ffff:ffff:ffff" {
+		t.Errorf("%v", r)
+	}
+}

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
+
+	"go.uber.org/zap"
 )
 
 // Options say how functions see the internet. ID is required.
@@ -24,6 +27,10 @@ type Options struct {
 	Resolvers []netip.Addr
 	// EnableForwarding lets Open switch on net.ipv4.ip_forward where it is off. It stays on.
 	EnableForwarding bool
+	// Inside is a network namespace of the daemon's own, for one that may not change the host's: another program leads from
+	// it to the outside and makes the host's sockets (package pasta). nil: the host's own, in which this process is.
+	Inside *os.File
+	Log    *zap.Logger // nil: none
 }
 
 // Endpoint is an address, a network, or one port of either.

@@ -3,6 +3,7 @@ package nat
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -12,6 +13,8 @@ import (
 	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"fcd/invoker/sandbox/netns"
 )
 
 const (
@@ -22,10 +25,11 @@ const (
 // Router is what the instances of a daemon share. Its methods may be called concurrently.
 type Router struct {
 	opts   Options
-	host   *netlink.Handle // in the host's network namespace
+	host   *netlink.Handle // where the interfaces are: Options.Inside, or the host's network namespace
 	plan   addresses
 	prefix string
 	mtu    int
+	closed *closed // the host's addresses; nil unless Options.Inside
 
 	mu   sync.Mutex // guards used and next
 	used map[int]bool
@@ -38,10 +42,10 @@ func Open(o Options) (*Router, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	if err := forwarding(o.EnableForwarding); err != nil {
+	if err := netns.Do(o.Inside, o.forwarding); err != nil {
 		return nil, err
 	}
-	host, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	host, err := handleIn(o.Inside)
 	if err != nil {
 		return nil, fmt.Errorf("nat: %w", err)
 	}
@@ -56,7 +60,7 @@ func (r *Router) open() (err error) {
 	if err := r.reap(); err != nil {
 		return err
 	}
-	if r.plan, err = chooseAddresses(r.host, r.opts, on(forward6)); err != nil {
+	if r.plan, err = r.choose(); err != nil {
 		return err
 	}
 	if r.mtu, err = uplinkMTU(r.host); err != nil {
@@ -65,18 +69,57 @@ func (r *Router) open() (err error) {
 	if len(r.opts.Resolvers) == 0 {
 		r.opts.Resolvers = hostResolvers()
 	}
-	if err := r.installRules(); err != nil {
+	if r.opts.Inside != nil {
+		r.closed = newClosed()
+		if err := r.closed.look(); err != nil {
+			return err
+		}
+	}
+	if err := netns.Do(r.opts.Inside, r.installRules); err != nil {
 		return explain("install the rules of nftables", err)
 	}
-	return r.tryPair()
+	if err := r.tryPair(); err != nil || r.closed == nil {
+		return err
+	}
+	return r.closed.follow(r.opts)
 }
 
-// forwarding makes sure that the host hands packets on between interfaces.
-func forwarding(enable bool) error {
+// choose finds addresses that nobody on the host has, and IPv6 where it leads somewhere.
+func (r *Router) choose() (addresses, error) {
+	outer, err := handleIn(nil)
+	if err != nil {
+		return addresses{}, fmt.Errorf("nat: %w", err)
+	}
+	defer outer.Close()
+	ipv6 := on(forward6)
+	if r.opts.Inside != nil {
+		if _, ipv6, err = netns.Leads(r.opts.Inside); err != nil {
+			return addresses{}, fmt.Errorf("nat: %w", err)
+		}
+	}
+	return chooseAddresses(outer, r.opts, ipv6)
+}
+
+// handleIn opens a socket for questions about a network namespace; nil is that of this process.
+func handleIn(ns *os.File) (h *netlink.Handle, err error) {
+	err = netns.Do(ns, func() (err error) {
+		h, err = netlink.NewHandle(unix.NETLINK_ROUTE)
+		return err
+	})
+	return h, err
+}
+
+// forwarding makes sure that packets are handed on between interfaces.
+func (o Options) forwarding() error {
+	if o.Inside != nil {
+		if err := os.WriteFile(forward6, []byte("1"), 0); err != nil && !errors.Is(err, fs.ErrNotExist) { // a kernel without IPv6
+			return fmt.Errorf("forward packets: %w", err)
+		}
+	}
 	switch {
 	case on(forward4):
 		return nil
-	case !enable:
+	case !o.EnableForwarding && o.Inside == nil:
 		return errors.New("the host does not forward packets: set the sysctl net.ipv4.ip_forward to 1 " +
 			"(sysctl -w net.ipv4.ip_forward=1), or network.enableForwarding to true to let fcd do so")
 	}
@@ -212,6 +255,13 @@ func Tables() (names []string) {
 // Close removes the table. Links must be closed before.
 func (r *Router) Close() error {
 	defer r.host.Close()
+	if r.closed != nil {
+		r.closed.stop()
+	}
+	return netns.Do(r.opts.Inside, r.removeRules)
+}
+
+func (r *Router) removeRules() error {
 	if !slices.Contains(Tables(), r.opts.table()) {
 		return nil
 	}

@@ -12,13 +12,13 @@ import (
 )
 
 // closedNets are never reached by a function: this network, loopback, link-local (with the metadata services of most
-// clouds), Alibaba Cloud's metadata service, multicast and broadcast; for IPv6 the same, AWS's metadata service, and
-// the IPv4 ones as they look through NAT64.
+// clouds), Alibaba Cloud's metadata service, the link of package pasta, multicast and broadcast; for IPv6 the same, AWS's
+// metadata service, and the IPv4 ones as they look through NAT64.
 func closedNets() []netip.Prefix {
 	var all []netip.Prefix
 	for _, s := range []string{
-		"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "100.100.100.200/32", "224.0.0.0/4", "255.255.255.255/32",
-		"::/96", "::ffff:0:0/96", "fe80::/10", "ff00::/8", "fd00:ec2::254/128", "fd20:ce::254/128",
+		"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "100.100.100.200/32", "192.0.0.0/29", "224.0.0.0/4", "255.255.255.255/32",
+		"::/96", "::ffff:0:0/96", "fe80::/10", "ff00::/8", "fd00:ec2::254/128", "fd20:ce::254/128", "fd00:6663:64::/64",
 		"64:ff9b::a9fe:0/112", "64:ff9b::6464:64c8/128", "64:ff9b::7f00:0/104",
 	} {
 		all = append(all, netip.MustParsePrefix(s))
@@ -46,6 +46,11 @@ func (r *Router) installRules() error {
 	c.AddTable(t) // so that there is one to delete
 	c.DelTable(t)
 	c.AddTable(t)
+	if r.closed != nil {
+		if err := r.closed.add(c, t); err != nil {
+			return err
+		}
+	}
 	chain := func(name string, kind nftables.ChainType, hook *nftables.ChainHook, priority nftables.ChainPriority) func(...[]expr.Any) {
 		ch := c.AddChain(&nftables.Chain{Table: t, Name: name, Type: kind, Hooknum: hook, Priority: &priority})
 		return func(parts ...[]expr.Any) {
@@ -89,6 +94,11 @@ func (r *Router) forwardRules(rule func(...[]expr.Any)) {
 	rule(toInterface(r.prefix), drop()) // nobody calls an instance from outside
 	// What another table redirects, for example a published port of a container, was an address of the host.
 	refuse(rule, fromOurs(r.prefix), tracked(expr.CtKeySTATUS, ctRedirected))
+	if r.closed != nil {
+		for _, m := range r.closed.matches() {
+			refuse(rule, fromOurs(r.prefix), m)
+		}
+	}
 	for _, p := range append(closedNets(), r.opts.Deny...) {
 		refuse(rule, fromOurs(r.prefix), to(p))
 	}
@@ -159,12 +169,17 @@ func address(p netip.Prefix, family byte, offset uint32) []expr.Any {
 		mask[bit/8] |= 0x80 >> (bit % 8)
 	}
 	n := uint32(len(value))
+	return append(load(family, offset, n),
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: n, Mask: mask, Xor: make([]byte, n)},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: value})
+}
+
+// load takes an address out of the network header of a packet of the family.
+func load(family byte, offset, n uint32) []expr.Any {
 	return []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{family}},
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: n},
-		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: n, Mask: mask, Xor: make([]byte, n)},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: value},
 	}
 }
 

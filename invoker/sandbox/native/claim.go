@@ -15,7 +15,7 @@ import (
 // an error it has to be killed, since its state is unknown. The function's working directory is still the empty one: the
 // bootstrap leaves and enters /code again.
 func (i *Instance) Claim(ctx context.Context, codeDir string, limits sandbox.Limits) error {
-	if err := i.driver.fillLimits(i.id, &limits); err != nil {
+	if err := i.driver.defaults().FillLimits(i.id, &limits); err != nil {
 		return err
 	}
 	i.mu.Lock()

@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"os"
-	"regexp"
 	"strings"
-	"sync"
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,8 +15,11 @@ import (
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/cgroup"
 	"fcd/invoker/sandbox/nat"
+	"fcd/invoker/sandbox/pasta"
 	"fcd/invoker/sandbox/ready"
+	"fcd/invoker/sandbox/roster"
 	"fcd/invoker/sandbox/syscalls"
+	"fcd/invoker/sandbox/thread"
 	"fcd/invoker/sandbox/uids"
 	"fcd/invoker/sandbox/watch"
 )
@@ -44,6 +44,8 @@ type Options struct {
 	TmpMB int
 	// NAT is how instances with sandbox.NetNAT reach the internet; its ID is the driver's own. nil: they cannot be started.
 	NAT *nat.Options
+	// Pasta is the program that leads an ordinary user's instances out: its name or its path. Default pasta.
+	Pasta string
 	// NATRequired makes New fail where NAT does not work; otherwise it warns and Probe says why.
 	NATRequired bool
 	// HostNetwork allows sandbox.NetHost, to an ordinary user only: nothing of the host's network is closed then.
@@ -61,14 +63,11 @@ const (
 	defaultPids      = 1024
 	defaultOpenFiles = 1024
 	defaultTmpMB     = 512
-	minPids          = 16
 	// maxFileMB bounds one file; /tmp and /dev/shm, the only places to write, are smaller in any sane configuration.
 	maxFileMB = 64 << 10
 	// nestedUID is the id an instance sees as its own when it lives in a user namespace.
 	nestedUID = 1000
 )
-
-var idPattern = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
 
 // Driver starts instances with the means of the kernel alone. Its methods may be called concurrently.
 type Driver struct {
@@ -80,17 +79,12 @@ type Driver struct {
 	uids    *uids.Range // nil when nested
 	router  *nat.Router // nil without NAT, for the reason noNAT
 	noNAT   string
-	starter *starter      // nil unless limits are weak
-	watch   *watch.Watch  // nil unless limits are weak
-	reaper  *ready.Poller // waits for the ends of all instances
+	pasta   *pasta.Network // what the router leads to where the host's network is not ours
+	starter *thread.Kept   // starts the instances, which are told to die with it; nil unless limits are weak
+	watch   *watch.Watch   // nil unless limits are weak
+	reaper  *ready.Poller  // waits for the ends of all instances
 	metrics metrics
-
-	closing  chan struct{}  // closed by Close: starts under way give up
-	starting sync.WaitGroup // starts under way
-
-	mu        sync.Mutex // guards closed and instances
-	closed    bool
-	instances map[string]*Instance
+	roster  *roster.Roster[*Instance]
 }
 
 var _ sandbox.Driver = (*Driver)(nil)
@@ -106,8 +100,7 @@ func New(opts Options) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{opts: opts, log: opts.Log, seccomp: program,
-		closing: make(chan struct{}), instances: map[string]*Instance{}}
+	d := &Driver{opts: opts, log: opts.Log, seccomp: program, roster: roster.New[*Instance]()}
 	if err := d.identify(); err != nil {
 		return nil, err
 	}
@@ -125,7 +118,7 @@ func New(opts Options) (*Driver, error) {
 	}
 	d.metrics = newMetrics(opts.Registerer)
 	if !d.cgroups.Usable() {
-		d.starter, d.watch = newStarter(), watch.New()
+		d.starter, d.watch = thread.Keep(), watch.New()
 		d.log.Warn("no writable cgroups: memory limits are weak, processor limits absent",
 			zap.String("reason", cmp.Or(d.cgroups.Missing["memory"], d.cgroups.Missing["pids"])))
 	} else if reason := d.cgroups.Missing["cpu"]; reason != "" {
@@ -143,8 +136,8 @@ func (o *Options) fill() error {
 	if o.ID == "" {
 		o.ID = "t" + strings.ReplaceAll(uuid.NewString(), "-", "")
 	}
-	if !idPattern.MatchString(o.ID) {
-		return fmt.Errorf("sandbox driver id %q does not match %s", o.ID, idPattern)
+	if err := roster.CheckID("sandbox driver", o.ID); err != nil {
+		return err
 	}
 	if o.InitPath == "" {
 		o.InitPath = "/proc/self/exe"
@@ -209,95 +202,36 @@ func (d *Driver) SameUser() bool { return d.nested }
 
 // Close kills every instance that is left and gives back the driver's cgroups. It may be called twice.
 func (d *Driver) Close() error {
-	d.mu.Lock()
-	if d.closed {
-		d.mu.Unlock()
+	first, err := d.roster.Close()
+	if !first {
 		return nil
 	}
-	d.closed = true
-	d.mu.Unlock()
-	close(d.closing)
-	d.starting.Wait()
-
-	d.mu.Lock()
-	left := make([]*Instance, 0, len(d.instances))
-	for _, i := range d.instances {
-		left = append(left, i)
-	}
-	d.mu.Unlock()
-
-	errs := make([]error, len(left))
-	var wg sync.WaitGroup
-	for n, i := range left {
-		wg.Go(func() { errs[n] = i.Kill() })
-	}
-	wg.Wait()
 	if d.starter != nil {
-		d.starter.close()
+		d.starter.Close()
 		d.watch.Close()
 	}
 	d.reaper.Close()
 	d.cgroups.Remove()
 	if d.router != nil {
-		errs = append(errs, d.router.Close())
+		err = errors.Join(err, d.router.Close())
 	}
-	return errors.Join(errs...)
+	if d.pasta != nil {
+		d.pasta.Close()
+	}
+	return err
 }
 
-// add registers an instance; a closed driver takes none.
-func (d *Driver) add(i *Instance) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	switch {
-	case d.closed:
-		return errors.New("the sandbox driver is closed")
-	case d.instances[i.id] != nil:
-		return fmt.Errorf("instance %q exists already", i.id)
-	}
-	d.instances[i.id] = i
-	d.starting.Add(1)
-	return nil
-}
-
-func (d *Driver) forget(i *Instance) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.instances, i.id)
+func (d *Driver) defaults() roster.Defaults {
+	return roster.Defaults{Pids: d.opts.Pids, TmpMB: d.opts.TmpMB}
 }
 
 // fillSpec checks a spec and sets its defaults.
 func (d *Driver) fillSpec(spec *sandbox.Spec) error {
-	switch {
-	case !idPattern.MatchString(spec.ID):
-		return fmt.Errorf("instance id %q does not match %s", spec.ID, idPattern)
-	case len(spec.Path) == 0 || spec.Path[0] != '/':
-		return fmt.Errorf("instance %s: program %q is not an absolute path", spec.ID, spec.Path)
-	case spec.TmpMB < 0:
-		return fmt.Errorf("instance %s: size of /tmp %d MB is negative", spec.ID, spec.TmpMB)
-	}
-	if spec.TmpMB == 0 {
-		spec.TmpMB = d.opts.TmpMB
-	}
-	if len(spec.Args) == 0 {
-		spec.Args = []string{spec.Path}
+	if err := d.defaults().Fill(spec); err != nil {
+		return err
 	}
 	if err := d.checkNetwork(spec); err != nil {
 		return fmt.Errorf("instance %s: %w", spec.ID, err)
-	}
-	return d.fillLimits(spec.ID, &spec.Limits)
-}
-
-func (d *Driver) fillLimits(id string, l *sandbox.Limits) error {
-	if l.Pids == 0 {
-		l.Pids = d.opts.Pids
-	}
-	switch {
-	case l.MemoryMB < 0:
-		return fmt.Errorf("instance %s: memory %d MB is negative", id, l.MemoryMB)
-	case l.CPUMilli < 0 || (l.CPUMilli > 0 && l.CPUMilli < 10):
-		return fmt.Errorf("instance %s: %d thousandths of a core; 0 or at least 10", id, l.CPUMilli)
-	case l.Pids < minPids:
-		return fmt.Errorf("instance %s: %d processes; at least %d", id, l.Pids, minPids)
 	}
 	return nil
 }
@@ -308,26 +242,10 @@ func (d *Driver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Instance
 		return nil, err
 	}
 	began := d.metrics.begin()
-	i := &Instance{driver: d, id: spec.ID, generic: spec.CodeDir == "", onHost: spec.Network == sandbox.NetHost, ended: make(chan struct{}), killed: make(chan struct{})}
-	if err := d.add(i); err != nil {
+	i := &Instance{driver: d, id: spec.ID, generic: spec.CodeDir == "", onHost: spec.Network == sandbox.NetHost, life: roster.NewLife()}
+	if err := d.roster.Start(ctx, spec, i, i.start); err != nil {
 		return nil, err
-	}
-	defer d.starting.Done()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-d.closing:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	if err := i.start(ctx, spec); err != nil {
-		return nil, errors.Join(fmt.Errorf("start instance %s (%s): %w", spec.ID, spec.Runtime, err), i.Kill())
 	}
 	d.metrics.started(began)
 	return i, nil
 }
-
-// devNull is what stands in for pipes that a Spec does not give.
-func devNull() (*os.File, error) { return os.OpenFile(os.DevNull, os.O_RDWR, 0) }

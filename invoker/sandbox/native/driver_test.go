@@ -123,8 +123,15 @@ func earlierLife(t *testing.T, id, how string) {
 	if n := family(id); n != 4 {
 		t.Errorf("%d processes instead of 4", n)
 	}
+	helpers := pastas(cmd.Process.Pid)
 	cmd.Process.Kill()
 	cmd.Wait()
+	for _, pid := range helpers {
+		eventually(t, "pasta to die with the daemon", func() bool {
+			line, _ := os.ReadFile(procPath(pid, "cmdline"))
+			return len(line) == 0
+		})
+	}
 }
 
 func TestWhatAnEarlierLifeLeftIsReaped(t *testing.T) {

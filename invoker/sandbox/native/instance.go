@@ -13,6 +13,7 @@ import (
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/cgroup"
 	"fcd/invoker/sandbox/nat"
+	"fcd/invoker/sandbox/roster"
 	"fcd/invoker/sandbox/watch"
 )
 
@@ -34,13 +35,8 @@ type Instance struct {
 	oom      atomic.Bool // the memory limit was hit
 	peak     atomic.Int64
 
-	ended chan struct{} // closed when exit is set
-	exit  sandbox.Exit
-
-	killOnce sync.Once
-	killed   chan struct{} // closed when killErr and final are set
-	killErr  error
-	final    sandbox.Usage
+	life  *roster.Life
+	final sandbox.Usage // set by Kill
 
 	mu      sync.Mutex // guards claimed, events, deaf, onEnd and gone, and cgroup against its removal
 	claimed bool
@@ -77,30 +73,20 @@ func (i *Instance) awaitEnd() {
 
 // reap takes in the end of pid 1. The kernel lets it end only after everything else in its pid namespace has.
 func (i *Instance) reap() {
-	state, err := i.proc.Wait()
-	if err == nil {
-		status := state.Sys().(syscall.WaitStatus)
-		i.exit = sandbox.Exit{Code: state.ExitCode()}
-		if status.Signaled() {
-			i.exit.Code, i.exit.Signal = -1, status.Signal()
-		}
-	} else {
-		i.exit.Code = -1 // nobody else waits for our children, so this does not happen
-	}
-	i.exit.OOM = i.wasOOM()
-	if i.exit.OOM {
+	exit, _ := roster.Reap(i.proc) // nobody else waits for our children, so there is no error
+	if exit.OOM = i.wasOOM(); exit.OOM {
 		i.driver.metrics.oomKills.Inc()
 	}
 	if i.pidfd >= 0 {
 		unix.Close(i.pidfd)
 	}
-	close(i.ended)
+	i.life.End(exit)
 	i.mu.Lock()
 	told := i.onEnd
 	i.onEnd = nil
 	i.mu.Unlock()
 	for _, f := range told {
-		f(i.exit)
+		f(exit)
 	}
 }
 
@@ -108,12 +94,11 @@ func (i *Instance) reap() {
 func (i *Instance) OnEnd(f func(sandbox.Exit)) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	select {
-	case <-i.ended:
-		go f(i.exit)
-	default:
-		i.onEnd = append(i.onEnd, f)
+	if i.life.HasEnded() {
+		go f(i.life.Wait())
+		return
 	}
+	i.onEnd = append(i.onEnd, f)
 }
 
 func (i *Instance) wasOOM() bool {
@@ -128,27 +113,21 @@ func (i *Instance) wasOOM() bool {
 }
 
 // Wait returns when pid 1, and with it the whole tree, has ended. Its error is always nil.
-func (i *Instance) Wait() (sandbox.Exit, error) {
-	<-i.ended
-	return i.exit, nil
-}
+func (i *Instance) Wait() (sandbox.Exit, error) { return i.life.Wait(), nil }
 
 // Kill ends the whole tree at once and gives back the cgroup and the user id. It returns when that is done. What it
 // returns tells of things that could not be given back; the processes are gone in any case.
 func (i *Instance) Kill() error {
-	i.killOnce.Do(func() {
-		defer close(i.killed)
+	return i.life.Kill(func() error {
 		if i.proc != nil {
 			i.signalKill()
-			<-i.ended
+			i.life.Wait()
 			i.driver.metrics.instances.Dec()
 		}
 		i.final, _ = i.Stats() // the last figures; zero if the start never came that far
-		i.killErr = i.release()
-		i.driver.forget(i)
+		defer i.driver.roster.Forget(i.id)
+		return i.release()
 	})
-	<-i.killed
-	return i.killErr
 }
 
 // signalKill sends the signals that nothing survives.
@@ -260,7 +239,7 @@ func (i *Instance) ResetPeak() error {
 
 // SetLimits changes the limits of a living instance. Without cgroups only memory can be changed.
 func (i *Instance) SetLimits(limits sandbox.Limits) error {
-	if err := i.driver.fillLimits(i.id, &limits); err != nil {
+	if err := i.driver.defaults().FillLimits(i.id, &limits); err != nil {
 		return err
 	}
 	i.mu.Lock()

@@ -12,6 +12,7 @@ import (
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/nat"
 	"fcd/invoker/sandbox/netns"
+	"fcd/invoker/sandbox/pasta"
 )
 
 // openNetwork prepares what networked instances share.
@@ -31,11 +32,21 @@ func (d *Driver) openNetwork() error {
 
 func (d *Driver) openNAT() (err error) {
 	o := *d.opts.NAT
-	o.ID = d.opts.ID
-	if d.router, err = nat.Open(o); err == nil {
-		return nil
+	o.ID, o.Log = d.opts.ID, d.log
+	if !netns.Owned() {
+		if d.pasta, err = pasta.Open(pasta.Options{Command: d.opts.Pasta, Log: d.log}); err == nil {
+			o.Inside = d.pasta.Namespace()
+		}
 	}
-	d.router, d.noNAT = nil, err.Error()
+	if err == nil {
+		if d.router, err = nat.Open(o); err == nil {
+			return nil
+		}
+	}
+	if d.pasta != nil {
+		d.pasta.Close()
+	}
+	d.pasta, d.router, d.noNAT = nil, nil, err.Error()
 	if d.opts.NATRequired {
 		return fmt.Errorf("network mode nat: %w", err)
 	}
@@ -49,8 +60,6 @@ func (d *Driver) checkNetwork(spec *sandbox.Spec) error {
 		return fmt.Errorf("network %q: %w: %s", spec.Network, sandbox.ErrNotSupported, reason)
 	}
 	switch spec.Network {
-	case "":
-		spec.Network = sandbox.NetNone
 	case sandbox.NetNone:
 	case sandbox.NetNAT:
 		if d.router == nil {
@@ -74,7 +83,7 @@ func (i *Instance) connect(spec sandbox.Spec) <-chan error {
 		return done
 	}
 	go func() {
-		link, err := i.driver.router.Connect(int(i.net.Fd()))
+		link, err := i.driver.router.Connect(i.net)
 		i.link = link // seen by whoever reads the channel
 		done <- err
 	}()

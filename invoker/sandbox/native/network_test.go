@@ -2,34 +2,85 @@ package native
 
 import (
 	"fmt"
-	"net/netip"
+	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/nat"
+	"fcd/invoker/sandbox/netns"
 	"fcd/invoker/sandbox/sandboxtest"
+	"fcd/invoker/sandbox/watch"
 )
-
-// natOf are the options for the world of the suite.
-func natOf(world *sandboxtest.Internet) *nat.Options {
-	return &nat.Options{Resolvers: []netip.Addr{world.Resolver}, Deny: []netip.Prefix{world.Denied},
-		Allow: []nat.Endpoint{{Net: netip.PrefixFrom(world.Allowed.Addr(), 32), Port: world.Allowed.Port()}}}
-}
 
 func TestNetworkOn(t *testing.T) {
 	if !sandboxtest.InOwnNetwork(t) {
 		return
 	}
 	world := sandboxtest.NewInternet(t)
-	d := open(t, Options{NAT: natOf(world), NATRequired: true})
+	d := open(t, Options{NAT: world.NAT(), NATRequired: true})
 	defer func() {
 		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
 	}()
 	sandboxtest.RunNetwork(t, world, d, leftovers)
+}
+
+// TestNetworkOnAsAnOrdinaryUser: root makes the world, and somebody without privileges runs the suite in it.
+func TestNetworkOnAsAnOrdinaryUser(t *testing.T) {
+	if os.Getenv(ordinaryEnv) == "" {
+		if os.Geteuid() != 0 || !sandboxtest.InOwnNetwork(t) {
+			return
+		}
+		sandboxtest.NewInternet(t)
+		sandboxtest.ShareTun(t)
+		out, err := ordinary(t, t.Name())
+		if err != nil || !strings.Contains(out, "--- PASS: "+t.Name()+" ") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	world := sandboxtest.World()
+	d := open(t, Options{NAT: world.NAT(), NATRequired: true})
+	defer func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		if left := pastas(os.Getpid()); len(left) > 0 {
+			t.Errorf("pasta runs still: %v", left)
+		}
+	}()
+	sandboxtest.RunNetwork(t, world, d, leftovers)
+
+	for _, pid := range pastas(os.Getpid()) {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Error(err)
+		}
+	}
+	eventually(t, "the internet behind a pasta that was started again", func() bool {
+		return len(pastas(os.Getpid())) == 1 && netns.Do(d.pasta.Namespace(), func() error {
+			c, err := net.DialTimeout("tcp", "198.51.100.7:80", time.Second)
+			if err == nil {
+				c.Close()
+			}
+			return err
+		}) == nil
+	})
+	earlierLife(t, fmt.Sprint("pasta-", os.Getpid()), " nat weak")
+}
+
+// pastas are the children of a process that lead to the internet.
+func pastas(of int) (pids []int) {
+	for _, pid := range watch.Descendants(of)[1:] {
+		if name, err := os.ReadFile(procPath(pid, "comm")); err == nil && strings.HasPrefix(string(name), "pas") { // passt.avx2 on some machines
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // TestTheNetworkOfAnEarlierLifeIsReaped kills a daemon with a networked instance, as no daemon should die.

@@ -44,7 +44,7 @@ func (d *Driver) Probe() (sandbox.Caps, error) {
 	}
 	i := started.(*Instance)
 	if err := d.probeClaim(ctx, i); err != nil {
-		caps.Missing["Claim"] = err.Error()
+		caps.Missing["Claim"] = d.explainClaim(err).Error()
 	} else {
 		caps.Claim = true
 	}
@@ -76,6 +76,14 @@ func (d *Driver) probeClaim(ctx context.Context, i *Instance) error {
 		return errNoClaim
 	}
 	return nil
+}
+
+// explainClaim adds what an operator can do: the rest of an instance works here.
+func (d *Driver) explainClaim(err error) error {
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return fmt.Errorf("%w: a security module or the system call filter of the container that fcd runs in forbids it", err)
+	}
+	return d.explain(err)
 }
 
 // needCapabilities checks that this process may do what instances need, in its own user namespace.

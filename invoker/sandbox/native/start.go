@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,6 +19,7 @@ import (
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/layout"
 	"fcd/invoker/sandbox/native/internal/inside"
+	"fcd/invoker/sandbox/roster"
 	"fcd/invoker/sandbox/thread"
 )
 
@@ -48,7 +48,7 @@ func (i *Instance) start(ctx context.Context, spec sandbox.Spec) error {
 	if err != nil {
 		return err
 	}
-	ours, theirs, err := socketPair()
+	ours, theirs, err := roster.SocketPair()
 	if err != nil {
 		return err
 	}
@@ -102,43 +102,29 @@ func (d *Driver) lastRlimits(l sandbox.Limits) []inside.Rlimit {
 	return r
 }
 
-// socketPair makes the socket between daemon and init; theirs goes to the child.
-func socketPair() (ours, theirs *os.File, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("socketpair: %w", err)
-	}
-	if err := unix.SetNonblock(fds[0], true); err != nil {
-		return nil, nil, errors.Join(err, unix.Close(fds[0]), unix.Close(fds[1]))
-	}
-	return os.NewFile(uintptr(fds[0]), "init"), os.NewFile(uintptr(fds[1]), "daemon"), nil
-}
-
 // spawn clones the init into its namespaces and cgroup.
 func (i *Instance) spawn(spec sandbox.Spec, socket *os.File) error {
-	null, err := devNull()
+	null, err := roster.OpenNull()
 	if err != nil {
 		return err
 	}
 	defer null.Close()
-	files := []*os.File{null, spec.Stdout, spec.Stderr, spec.FrameIn, spec.FrameOut, socket}
-	for n, f := range files {
-		if f == nil {
-			files[n] = null
-			continue
-		}
-		if err := i.own(f); err != nil {
-			return err
+	files := roster.Files(spec, null)
+	if !i.driver.nested {
+		for _, f := range files {
+			if err := roster.Give(f, i.uid); err != nil {
+				return err
+			}
 		}
 	}
 	attr := &os.ProcAttr{
-		Dir: "/", Files: files, Sys: i.sysProcAttr(),
+		Dir: "/", Files: append(files, socket), Sys: i.sysProcAttr(),
 		// Of the Go runtime's own: no collector and one thread's worth of work for a process that lives milliseconds.
 		Env: []string{"GOMAXPROCS=1", "GOGC=off"},
 	}
 	argv := []string{inside.ProgramName}
 	if i.driver.starter != nil {
-		err = i.driver.starter.do(func() error { return i.fork(argv, attr) })
+		err = i.driver.starter.Do(func() error { return i.fork(argv, attr) })
 	} else {
 		err = thread.Run(func() error {
 			if err := i.cgroup.Join(); err != nil {
@@ -149,24 +135,6 @@ func (i *Instance) spawn(spec sandbox.Spec, socket *os.File) error {
 	}
 	if err != nil {
 		return i.driver.explain(err)
-	}
-	return nil
-}
-
-// own gives a pipe to the instance's user, so that /dev/stdout and /proc/self/fd/3 can be opened inside.
-func (i *Instance) own(f *os.File) error {
-	if i.driver.nested {
-		return nil
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("pipe %s: %w", f.Name(), err)
-	}
-	if info.Mode()&os.ModeNamedPipe == 0 {
-		return nil
-	}
-	if err := f.Chown(i.uid, i.uid); err != nil {
-		return fmt.Errorf("pipe %s: %w", f.Name(), err)
 	}
 	return nil
 }
@@ -250,8 +218,7 @@ func (i *Instance) startError(ctx context.Context, err error, words string) erro
 		return i.driver.explain(errors.New(words))
 	}
 	i.signalKill()
-	exit, _ := i.Wait() // has no error
-	return errors.Join(fmt.Errorf("the init ended before the program ran (%s)", describe(exit)), err)
+	return errors.Join(fmt.Errorf("the init ended before the program ran (%s)", describe(i.life.Wait())), err)
 }
 
 func describe(e sandbox.Exit) string {
@@ -263,44 +230,4 @@ func describe(e sandbox.Exit) string {
 	default:
 		return "exit code " + strconv.Itoa(e.Code)
 	}
-}
-
-// starter is one thread that starts every instance of a driver without cgroups. An instance is told to die when the
-// thread that started it ends; this one ends with the daemon, however that ends.
-type starter struct {
-	work chan func()
-	quit chan struct{}
-	done chan struct{}
-}
-
-func newStarter() *starter {
-	s := &starter{work: make(chan func()), quit: make(chan struct{}), done: make(chan struct{})}
-	go s.run()
-	return s
-}
-
-func (s *starter) run() {
-	defer close(s.done)
-	runtime.LockOSThread()
-	for {
-		select {
-		case f := <-s.work:
-			f()
-		case <-s.quit:
-			return
-		}
-	}
-}
-
-// do runs f on the thread.
-func (s *starter) do(f func() error) error {
-	result := make(chan error, 1)
-	s.work <- func() { result <- f() }
-	return <-result
-}
-
-// close ends the thread; no do may be under way.
-func (s *starter) close() {
-	close(s.quit)
-	<-s.done
 }

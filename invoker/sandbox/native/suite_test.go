@@ -37,12 +37,7 @@ func leftovers(sd sandbox.Driver) []string {
 	if d.router != nil {
 		left = append(left, d.router.Leftovers()...)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for id := range d.instances {
-		left = append(left, "instance "+id)
-	}
-	return left
+	return append(left, d.roster.IDs()...)
 }
 
 func TestEscapes(t *testing.T) {

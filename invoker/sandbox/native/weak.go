@@ -57,9 +57,7 @@ func (i *Instance) watchMemory(plan *inside.Plan) error {
 // hitLimit ends the instance at the first event of its memory limit. The removal of the cgroup is an event too, but then
 // it has ended.
 func (i *Instance) hitLimit() {
-	select {
-	case <-i.ended:
-	default:
+	if !i.life.HasEnded() {
 		i.oom.Store(true)
 		i.signalKill()
 	}

@@ -1,5 +1,5 @@
-// Package netns makes TCP sockets in the network namespace of an instance, for a process that is in another one: which
-// namespace a socket belongs to is settled when it is made.
+// Package netns works in the network namespace of an instance, for a process that is in another one: which namespace a
+// socket belongs to is settled when it is made.
 //
 // A namespace is an open /proc/PID/ns/net; nil is the one of this process. Networks are tcp, tcp4 or tcp6, addresses
 // numeric.
@@ -93,17 +93,54 @@ func socket(ns *os.File, addr netip.AddrPort, prepare func(fd int) error) (*os.F
 		f = os.NewFile(uintptr(fd), addr.String())
 		return nil
 	}
+	err := Do(ns, open)
+	return f, err
+}
+
+// Do runs f on a thread that is in the namespace, and ends with f since it may not come back.
+func Do(ns *os.File, f func() error) error {
 	if ns == nil {
-		err := open()
-		return f, err
+		return f()
 	}
-	err := thread.Run(func() error {
+	return thread.Run(func() error {
 		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("enter the network namespace: %w", err)
 		}
-		return open()
+		return f()
 	})
-	return f, err
+}
+
+// New makes a namespace with lo up, which lives as long as its file is open or somebody is in it.
+func New() (ns *os.File, err error) {
+	err = thread.Run(func() error {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return err
+		}
+		if ns, err = os.Open("/proc/thread-self/ns/net"); err != nil {
+			return err
+		}
+		return raise("lo")
+	})
+	if err != nil && ns != nil {
+		ns.Close()
+		ns = nil
+	}
+	return ns, err
+}
+
+// Owned tells whether this process may change its own network namespace, given the capability: whether the namespace
+// belongs to the process's user namespace. That of the host does not belong to an ordinary user's.
+func Owned() bool {
+	ns, err := os.Open("/proc/self/ns/net")
+	if err != nil {
+		return false
+	}
+	defer ns.Close()
+	owner, err := unix.IoctlRetInt(int(ns.Fd()), unix.NS_GET_USERNS)
+	if err != nil {
+		return false // EPERM: it belongs to one above
+	}
+	return unix.Close(owner) == nil
 }
 
 // connected waits until the connection under way is made, refused or given up.

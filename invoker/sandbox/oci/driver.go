@@ -8,9 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
 	"time"
 
 	runc "github.com/containerd/go-runc"
@@ -21,6 +19,7 @@ import (
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/cgroup"
 	"fcd/invoker/sandbox/nat"
+	"fcd/invoker/sandbox/roster"
 	"fcd/invoker/sandbox/uids"
 )
 
@@ -46,10 +45,7 @@ type Options struct {
 const (
 	maxFileMB  = 64 << 10         // bounds one file; /tmp and /dev/shm are smaller
 	deleteWait = 20 * time.Second // for the runtime to forget a container
-	minPids    = 16
 )
-
-var idPattern = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
 
 // errGone is about an instance that was killed.
 var errGone = errors.New("the instance is gone")
@@ -63,13 +59,7 @@ type Driver struct {
 	uids    *uids.Range
 	router  *nat.Router // nil without NAT, for the reason noNAT
 	noNAT   string
-
-	closing  chan struct{}
-	starting sync.WaitGroup
-
-	mu        sync.Mutex // guards closed and instances
-	closed    bool
-	instances map[string]*Instance
+	roster  *roster.Roster[*Instance]
 }
 
 var _ sandbox.Driver = (*Driver)(nil)
@@ -78,9 +68,10 @@ var _ sandbox.Driver = (*Driver)(nil)
 // missing.
 func New(o Options) (*Driver, error) {
 	o.fill()
+	if err := roster.CheckID("sandbox driver", o.ID); err != nil {
+		return nil, err
+	}
 	switch {
-	case !idPattern.MatchString(o.ID):
-		return nil, fmt.Errorf("sandbox driver id %q does not match %s", o.ID, idPattern)
 	case o.Dir == "":
 		return nil, errors.New("sandbox driver oci: Options.Dir is missing")
 	case os.Geteuid() != 0:
@@ -92,7 +83,7 @@ func New(o Options) (*Driver, error) {
 	}
 	h := fnv.New32a()
 	h.Write([]byte(o.ID))
-	d := &Driver{opts: o, log: o.Log, closing: make(chan struct{}), instances: map[string]*Instance{}}
+	d := &Driver{opts: o, log: o.Log, roster: roster.New[*Instance]()}
 	if d.uids, err = uids.New(o.UIDFirst, o.UIDLast, h.Sum32()); err != nil {
 		return nil, err
 	}
@@ -224,77 +215,40 @@ func (d *Driver) Probe() (sandbox.Caps, error) {
 	return caps, i.Kill()
 }
 
+func (d *Driver) defaults() roster.Defaults {
+	return roster.Defaults{Pids: d.opts.Pids, TmpMB: d.opts.TmpMB}
+}
+
 // check refuses bad specs and sets the defaults of others.
 func (d *Driver) check(spec *sandbox.Spec) error {
+	if err := d.defaults().Fill(spec); err != nil {
+		return err
+	}
 	switch {
-	case !idPattern.MatchString(spec.ID):
-		return fmt.Errorf("instance id %q does not match %s", spec.ID, idPattern)
-	case len(spec.Path) == 0 || spec.Path[0] != '/':
-		return fmt.Errorf("instance %s: program %q is not an absolute path", spec.ID, spec.Path)
 	case strings.Contains(strings.Join(append(append([]string{spec.Path}, spec.Args...), spec.Env...), ""), "\x00"):
 		return fmt.Errorf("instance %s: a zero byte in the program, its arguments or its environment", spec.ID)
-	case spec.TmpMB < 0:
-		return fmt.Errorf("instance %s: size of /tmp %d MB is negative", spec.ID, spec.TmpMB)
 	case spec.Network == sandbox.NetNAT && d.router == nil:
 		return fmt.Errorf("instance %s: network %q: %w: %s", spec.ID, spec.Network, sandbox.ErrNotSupported, d.noNAT)
 	case spec.Network == sandbox.NetHost:
 		return fmt.Errorf("instance %s: network %q: %w", spec.ID, spec.Network, sandbox.ErrNotSupported)
-	case spec.Network != "" && spec.Network != sandbox.NetNone && spec.Network != sandbox.NetNAT:
+	case spec.Network != sandbox.NetNone && spec.Network != sandbox.NetNAT:
 		return fmt.Errorf("instance %s: unknown network mode %q", spec.ID, spec.Network)
-	}
-	if spec.TmpMB == 0 {
-		spec.TmpMB = d.opts.TmpMB
-	}
-	if len(spec.Args) == 0 {
-		spec.Args = []string{spec.Path}
-	}
-	return d.checkLimits(spec.ID, &spec.Limits)
-}
-
-func (d *Driver) checkLimits(id string, l *sandbox.Limits) error {
-	if l.Pids == 0 {
-		l.Pids = d.opts.Pids
-	}
-	switch {
-	case l.MemoryMB < 0:
-		return fmt.Errorf("instance %s: memory %d MB is negative", id, l.MemoryMB)
-	case l.CPUMilli < 0 || (l.CPUMilli > 0 && l.CPUMilli < 10):
-		return fmt.Errorf("instance %s: %d thousandths of a core; 0 or at least 10", id, l.CPUMilli)
-	case l.Pids < minPids:
-		return fmt.Errorf("instance %s: %d processes; at least %d", id, l.Pids, minPids)
 	}
 	return nil
 }
 
 // Close kills what is left and gives everything back. It may be called twice.
 func (d *Driver) Close() error {
-	d.mu.Lock()
-	if d.closed {
-		d.mu.Unlock()
+	first, err := d.roster.Close()
+	if !first {
 		return nil
 	}
-	d.closed = true
-	d.mu.Unlock()
-	close(d.closing)
-	d.starting.Wait()
-	d.mu.Lock()
-	left := make([]*Instance, 0, len(d.instances))
-	for _, i := range d.instances {
-		left = append(left, i)
-	}
-	d.mu.Unlock()
-	errs := make([]error, len(left))
-	var wg sync.WaitGroup
-	for n, i := range left {
-		wg.Go(func() { errs[n] = i.Kill() })
-	}
-	wg.Wait()
 	if d.cgroups != nil {
 		d.cgroups.Remove()
 		d.cgroups.RemoveStray()
 	}
 	if d.router != nil {
-		errs = append(errs, d.router.Close())
+		err = errors.Join(err, d.router.Close())
 	}
-	return errors.Join(append(errs, os.RemoveAll(d.states()), os.RemoveAll(filepath.Join(d.opts.Dir, "bundles")))...)
+	return errors.Join(err, os.RemoveAll(d.states()), os.RemoveAll(filepath.Join(d.opts.Dir, "bundles")))
 }

@@ -33,13 +33,13 @@ func reportGVisor(caps *sandbox.Caps) {
 }
 
 // run is create and start in one.
-func (i *Instance) run(ctx context.Context, r *runc.Runc, null *os.File, files []*os.File) error {
+func (i *Instance) run(ctx context.Context, r *runc.Runc, files []*os.File) error {
 	args := append([]string{"--root", r.Root, "--log", r.Log, "--log-format", "json"}, r.ExtraArgs...)
 	args = append(args, "run", "--detach", "--bundle", string(i.bundle), "--pid-file", i.bundle.pid(),
 		"--pass-fd", "3:3", "--pass-fd", "4:4", i.id)
 	cmd := exec.CommandContext(ctx, r.Command, args...)
-	cmd.ExtraFiles = files[:2]
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = null, files[2], files[3]
+	cmd.ExtraFiles = files[3:]
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = files[0], files[1], files[2]
 	return cmd.Run()
 }
 

@@ -16,6 +16,7 @@ import (
 	"fcd/invoker/sandbox/cgroup"
 	"fcd/invoker/sandbox/nat"
 	"fcd/invoker/sandbox/netns"
+	"fcd/invoker/sandbox/roster"
 )
 
 // Instance is one container. It implements sandbox.Instance, Listener, Dialer, Freezer and Limiter; all methods may be
@@ -36,13 +37,8 @@ type Instance struct {
 	reaping bool
 	oom     atomic.Bool
 
-	ended chan struct{} // closed when exit is set
-	exit  sandbox.Exit
-
-	killOnce sync.Once
-	killed   chan struct{} // closed when killErr and final are set
-	killErr  error
-	final    sandbox.Usage
+	life  *roster.Life
+	final sandbox.Usage // set by Kill
 
 	mu     sync.Mutex // guards gone and events, and what release gives back
 	events *os.File
@@ -63,10 +59,7 @@ func (i *Instance) Claim(context.Context, string, sandbox.Limits) error {
 }
 
 // Wait returns when the init, and with it the container, has ended. Its error is always nil.
-func (i *Instance) Wait() (sandbox.Exit, error) {
-	<-i.ended
-	return i.exit, nil
-}
+func (i *Instance) Wait() (sandbox.Exit, error) { return i.life.Wait(), nil }
 
 // signalKill sends the signals that nothing survives.
 func (i *Instance) signalKill() {
@@ -76,20 +69,15 @@ func (i *Instance) signalKill() {
 
 // Kill ends the container, lets the runtime forget it and gives back what it had. It returns when that is done.
 func (i *Instance) Kill() error {
-	i.killOnce.Do(func() {
-		defer close(i.killed)
+	return i.life.Kill(func() error {
 		if i.reaping {
 			i.signalKill()
-			<-i.ended
+			i.life.Wait()
 		}
 		i.final, _ = i.Stats()
-		i.killErr = i.release()
-		i.driver.mu.Lock()
-		delete(i.driver.instances, i.id)
-		i.driver.mu.Unlock()
+		defer i.driver.roster.Forget(i.id)
+		return i.release()
 	})
-	<-i.killed
-	return i.killErr
 }
 
 func (i *Instance) release() error {
@@ -130,12 +118,7 @@ func exists(path string) bool {
 func (i *Instance) Signal(sig syscall.Signal) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	select {
-	case <-i.ended:
-		return nil
-	default:
-	}
-	if i.gone {
+	if i.gone || i.life.HasEnded() {
 		return nil
 	}
 	if sig == syscall.SIGKILL {
@@ -145,12 +128,10 @@ func (i *Instance) Signal(sig syscall.Signal) error {
 	ctx, cancel := context.WithTimeout(context.Background(), deleteWait)
 	defer cancel()
 	err := i.driver.runtime.Kill(ctx, i.id, int(sig), &runc.KillOpts{All: true})
-	select {
-	case <-i.ended:
+	if i.life.HasEnded() {
 		return nil // it had nobody left to signal
-	default:
-		return err
 	}
+	return err
 }
 
 // Stats tells what the container used. After Kill it repeats the last figures.
@@ -177,7 +158,7 @@ func (i *Instance) Thaw() error { return i.alive(func() error { return i.group.F
 
 // SetLimits changes the limits.
 func (i *Instance) SetLimits(l sandbox.Limits) error {
-	if err := i.driver.checkLimits(i.id, &l); err != nil {
+	if err := i.driver.defaults().FillLimits(i.id, &l); err != nil {
 		return err
 	}
 	return i.alive(func() error { return i.group.SetLimits(l) })

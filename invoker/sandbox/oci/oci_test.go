@@ -3,7 +3,6 @@ package oci
 import (
 	"bufio"
 	"fmt"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +15,6 @@ import (
 
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/cgroup"
-	"fcd/invoker/sandbox/nat"
 	"fcd/invoker/sandbox/sandboxtest"
 )
 
@@ -60,12 +58,7 @@ func leftovers(sd sandbox.Driver) []string {
 	if d.router != nil {
 		left = append(left, d.router.Leftovers()...)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for id := range d.instances {
-		left = append(left, "instance "+id)
-	}
-	return left
+	return append(left, d.roster.IDs()...)
 }
 
 func TestEscapes(t *testing.T) {
@@ -81,8 +74,7 @@ func TestNetworkOn(t *testing.T) {
 // networkOn runs the part of the suite about the internet.
 func networkOn(t *testing.T, o Options) {
 	world := sandboxtest.NewInternet(t)
-	o.NATRequired, o.NAT = true, &nat.Options{Resolvers: []netip.Addr{world.Resolver}, Deny: []netip.Prefix{world.Denied},
-		Allow: []nat.Endpoint{{Net: netip.PrefixFrom(world.Allowed.Addr(), 32), Port: world.Allowed.Port()}}}
+	o.NATRequired, o.NAT = true, world.NAT()
 	d := open(t, o)
 	defer func() {
 		if err := d.Close(); err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/layout"
+	"fcd/invoker/sandbox/roster"
 )
 
 // Start starts a container. When it returns, the runtime has been told to run the program.
@@ -24,44 +25,11 @@ func (d *Driver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Instance
 	if err := d.check(&spec); err != nil {
 		return nil, err
 	}
-	i := &Instance{driver: d, id: spec.ID, bundle: d.bundle(spec.ID), ended: make(chan struct{}), killed: make(chan struct{})}
-	if err := d.add(i); err != nil {
+	i := &Instance{driver: d, id: spec.ID, bundle: d.bundle(spec.ID), life: roster.NewLife()}
+	if err := d.roster.Start(ctx, spec, i, i.start); err != nil {
 		return nil, err
 	}
-	defer d.starting.Done()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() {
-		select {
-		case <-d.closing:
-			cancel()
-		case <-stop:
-		}
-	}()
-	if err := i.start(ctx, spec); err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
-		return nil, errors.Join(fmt.Errorf("start instance %s (%s): %w", spec.ID, spec.Runtime, err), i.Kill())
-	}
 	return i, nil
-}
-
-// add registers an instance; a closed driver takes none.
-func (d *Driver) add(i *Instance) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	switch {
-	case d.closed:
-		return errors.New("the sandbox driver is closed")
-	case d.instances[i.id] != nil:
-		return fmt.Errorf("instance %q exists already", i.id)
-	}
-	d.instances[i.id] = i
-	d.starting.Add(1)
-	return nil
 }
 
 // start makes everything; what it has acquired when it fails, Kill gives back.
@@ -106,16 +74,14 @@ func (i *Instance) start(ctx context.Context, spec sandbox.Spec) (err error) {
 
 // create lets the runtime make the container up to the point before the program.
 func (i *Instance) create(ctx context.Context, spec sandbox.Spec) error {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	null, err := roster.OpenNull()
 	if err != nil {
 		return err
 	}
 	defer null.Close()
-	files := []*os.File{spec.FrameIn, spec.FrameOut, spec.Stdout, spec.Stderr}
-	for n, f := range files {
-		if f == nil {
-			files[n] = null
-		} else if err := i.own(f); err != nil {
+	files := roster.Files(spec, null)
+	for _, f := range files {
+		if err := roster.Give(f, i.uid); err != nil {
 			return err
 		}
 	}
@@ -123,23 +89,11 @@ func (i *Instance) create(ctx context.Context, spec sandbox.Spec) error {
 	r.Log, r.LogFormat = i.bundle.log(), runc.JSON
 	i.created = true
 	if i.driver.gvisor() {
-		return i.run(ctx, &r, null, files)
+		return i.run(ctx, &r, files)
 	}
 	return r.Create(ctx, spec.ID, string(i.bundle), &runc.CreateOpts{
-		PidFile: i.bundle.pid(), NoNewKeyring: true, ExtraFiles: files[:2], IO: pipes{null, files[2], files[3]},
+		PidFile: i.bundle.pid(), NoNewKeyring: true, ExtraFiles: files[3:], IO: pipes{files[0], files[1], files[2]},
 	})
-}
-
-// own gives a pipe to the instance's user, so that /dev/stdout and /proc/self/fd/3 can be opened inside.
-func (i *Instance) own(f *os.File) error {
-	info, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("pipe %s: %w", f.Name(), err)
-	}
-	if info.Mode()&os.ModeNamedPipe == 0 {
-		return nil
-	}
-	return f.Chown(i.uid, i.uid)
 }
 
 // pipes are the runtime's, and so the program's, first three descriptors.
@@ -185,20 +139,17 @@ func (i *Instance) adopt() error {
 
 // reap waits for the end of the init.
 func (i *Instance) reap() {
-	i.exit = sandbox.Exit{Code: -1, Signal: syscall.SIGKILL}
-	if state, err := i.proc.Wait(); err == nil {
-		i.exit = sandbox.Exit{Code: state.ExitCode()}
-		if status := state.Sys().(syscall.WaitStatus); status.Signaled() {
-			i.exit = sandbox.Exit{Code: -1, Signal: status.Signal()}
-		}
+	exit, err := roster.Reap(i.proc)
+	if err != nil {
+		exit.Signal = syscall.SIGKILL
 	}
 	if i.helper != nil {
 		_ = i.helper.Kill() // it may have ended; it serves nobody now
 		i.helper.Wait()
 	}
 	n, err := i.group.OOMKills()
-	i.exit.OOM = i.oom.Load() || (err == nil && n > 0)
-	close(i.ended)
+	exit.OOM = i.oom.Load() || (err == nil && n > 0)
+	i.life.End(exit)
 }
 
 // followOOM ends the instance at the first event, as the driver native does on cgroups of version 1.
@@ -207,9 +158,7 @@ func (i *Instance) followOOM(events *os.File) {
 	if _, err := events.Read(count[:]); err != nil {
 		return
 	}
-	select {
-	case <-i.ended:
-	default:
+	if !i.life.HasEnded() {
 		i.oom.Store(true)
 		i.signalKill()
 	}

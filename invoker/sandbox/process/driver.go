@@ -7,15 +7,14 @@ import (
 	"hash/fnv"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
 	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/roster"
 	"fcd/invoker/sandbox/syscalls"
 	"fcd/invoker/sandbox/watch"
 )
@@ -31,10 +30,7 @@ type Options struct {
 const (
 	slackMB   = 64       // beside the heap, where RLIMIT_DATA is a bound
 	maxFileMB = 64 << 10 // bounds one file
-	minPids   = 16
 )
-
-var idPattern = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
 
 // Driver starts processes. Its methods may be called concurrently.
 type Driver struct {
@@ -43,13 +39,7 @@ type Driver struct {
 	mark    string // begins the variable that marks this driver's processes
 	seccomp []byte
 	watch   *watch.Watch
-
-	starting sync.WaitGroup
-	closing  chan struct{}
-
-	mu        sync.Mutex // guards closed and instances
-	closed    bool
-	instances map[string]*Instance
+	roster  *roster.Roster[*Instance]
 }
 
 var _ sandbox.Driver = (*Driver)(nil)
@@ -73,7 +63,7 @@ func New(o Options) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{opts: o, seccomp: filter, closing: make(chan struct{}), instances: map[string]*Instance{}}
+	d := &Driver{opts: o, seccomp: filter, roster: roster.New[*Instance]()}
 	if o.Dir == "" {
 		d.ownDir = true
 		if d.opts.Dir, err = os.MkdirTemp("", "fcd-process"); err != nil {
@@ -125,30 +115,20 @@ func (d *Driver) Probe() (sandbox.Caps, error) {
 
 // check refuses bad specs.
 func (d *Driver) check(spec *sandbox.Spec) error {
-	if spec.Limits.Pids == 0 {
-		spec.Limits.Pids = d.opts.Pids
+	if err := (roster.Defaults{Pids: d.opts.Pids}).Fill(spec); err != nil {
+		return err
 	}
-	switch n := spec.Network; {
-	case !idPattern.MatchString(spec.ID):
-		return fmt.Errorf("instance id %q does not match %s", spec.ID, idPattern)
-	case len(spec.Path) == 0 || spec.Path[0] != '/':
-		return fmt.Errorf("instance %s: program %q is not an absolute path", spec.ID, spec.Path)
-	case spec.TmpMB < 0 || spec.Limits.MemoryMB < 0 || spec.Limits.CPUMilli < 0:
-		return fmt.Errorf("instance %s: a negative limit", spec.ID)
-	case spec.Limits.Pids < minPids:
-		return fmt.Errorf("instance %s: %d processes; at least %d", spec.ID, spec.Limits.Pids, minPids)
-	case n == sandbox.NetNAT:
+	switch n := spec.Network; n {
+	case sandbox.NetNone, sandbox.NetHost:
+	case sandbox.NetNAT:
 		return fmt.Errorf("instance %s: network %q: %w", spec.ID, n, sandbox.ErrNotSupported)
-	case n != "" && n != sandbox.NetNone && n != sandbox.NetHost:
+	default:
 		return fmt.Errorf("instance %s: unknown network mode %q", spec.ID, n)
 	}
 	if spec.CodeDir != "" {
 		if _, err := os.Stat(spec.CodeDir); err != nil {
 			return fmt.Errorf("instance %s: %w", spec.ID, err)
 		}
-	}
-	if len(spec.Args) == 0 {
-		spec.Args = []string{spec.Path}
 	}
 	return nil
 }
@@ -219,30 +199,13 @@ func (p places) dir() string {
 
 // Close kills what is left. It may be called twice.
 func (d *Driver) Close() error {
-	d.mu.Lock()
-	if d.closed {
-		d.mu.Unlock()
+	first, err := d.roster.Close()
+	if !first {
 		return nil
 	}
-	d.closed = true
-	d.mu.Unlock()
-	close(d.closing)
-	d.starting.Wait()
-	d.mu.Lock()
-	left := make([]*Instance, 0, len(d.instances))
-	for _, i := range d.instances {
-		left = append(left, i)
-	}
-	d.mu.Unlock()
-	errs := make([]error, len(left))
-	var wg sync.WaitGroup
-	for n, i := range left {
-		wg.Go(func() { errs[n] = i.Kill() })
-	}
-	wg.Wait()
 	d.watch.Close()
 	if d.ownDir {
-		errs = append(errs, os.RemoveAll(d.opts.Dir))
+		err = errors.Join(err, os.RemoveAll(d.opts.Dir))
 	}
-	return errors.Join(errs...)
+	return err
 }

@@ -20,6 +20,7 @@ import (
 
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/netns"
+	"fcd/invoker/sandbox/roster"
 	"fcd/invoker/sandbox/watch"
 )
 
@@ -40,12 +41,7 @@ type Instance struct {
 	oom    atomic.Bool
 	peak   atomic.Int64
 
-	ended chan struct{} // closed when exit is set
-	exit  sandbox.Exit
-
-	killOnce sync.Once
-	killed   chan struct{} // closed when killErr and final are set
-	killErr  error
+	life *roster.Life
 
 	mu    sync.Mutex // guards final and gone
 	final sandbox.Usage
@@ -83,23 +79,13 @@ func (i *Instance) Claim(context.Context, string, sandbox.Limits) error {
 func (i *Instance) ResetPeak() error { return sandbox.ErrNotSupported }
 
 func (i *Instance) reap() {
-	state, err := i.proc.Wait()
-	i.exit = sandbox.Exit{Code: -1}
-	if err == nil {
-		i.exit = sandbox.Exit{Code: state.ExitCode()}
-		if status := state.Sys().(syscall.WaitStatus); status.Signaled() {
-			i.exit.Code, i.exit.Signal = -1, status.Signal()
-		}
-	}
-	i.exit.OOM = i.oom.Load()
-	close(i.ended)
+	exit, _ := roster.Reap(i.proc) // nobody else waits for it, so there is no error
+	exit.OOM = i.oom.Load()
+	i.life.End(exit)
 }
 
 // Wait returns when the program has ended; what it started may live until Kill. Its error is always nil.
-func (i *Instance) Wait() (sandbox.Exit, error) {
-	<-i.ended
-	return i.exit, nil
-}
+func (i *Instance) Wait() (sandbox.Exit, error) { return i.life.Wait(), nil }
 
 // Stats is what /proc tells. After Kill it repeats the last figures.
 func (i *Instance) Stats() (sandbox.Usage, error) {
@@ -131,14 +117,14 @@ func (i *Instance) Signal(sig syscall.Signal) error {
 
 // Kill ends everything that can be found and removes the temporary folder.
 func (i *Instance) Kill() error {
-	i.killOnce.Do(func() {
-		defer close(i.killed)
+	return i.life.Kill(func() error {
+		defer i.driver.roster.Forget(i.id)
 		var errs []error
 		if i.proc != nil {
 			_, _ = i.Stats()
 			i.driver.watch.Remove(tree{i})
 			errs = append(errs, i.killAll())
-			<-i.ended
+			i.life.Wait()
 		}
 		i.mu.Lock()
 		i.gone = true
@@ -146,22 +132,33 @@ func (i *Instance) Kill() error {
 		if i.tmp != "" {
 			errs = append(errs, os.RemoveAll(i.tmp))
 		}
-		i.killErr = errors.Join(errs...)
-		i.driver.mu.Lock()
-		delete(i.driver.instances, i.id)
-		i.driver.mu.Unlock()
+		return errors.Join(errs...)
 	})
-	<-i.killed
-	return i.killErr
 }
 
-// killTree stops the program, so that nobody new appears below it, and kills what is there.
+// killTree kills whoever can be found.
 func (i *Instance) killTree() {
 	_ = i.proc.Signal(syscall.SIGSTOP) // it may have ended
-	for _, pid := range i.pids() {
+	killFound(i.pids)
+	_ = i.proc.Kill()
+}
+
+// killFound stops those that find finds until it finds nobody new, and then kills them: killed one by one, those of a
+// fork bomb make room for others.
+func killFound(find func() []int) {
+	stopped := map[int]bool{}
+	for more := true; more; {
+		more = false
+		for _, pid := range find() {
+			if !stopped[pid] {
+				stopped[pid], more = true, true
+				_ = syscall.Kill(pid, syscall.SIGSTOP) // it may just have ended
+			}
+		}
+	}
+	for pid := range stopped {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
-	_ = i.proc.Kill()
 }
 
 // killAll kills until nobody is found.
@@ -170,16 +167,15 @@ func (i *Instance) killAll() error {
 	defer tick.Stop()
 	for deadline := time.Now().Add(killWait); ; <-tick.C {
 		i.killTree()
-		select {
-		case <-i.ended:
-			left := i.pids()
-			if len(left) == 0 {
-				return nil
-			}
-			if time.Now().After(deadline) {
-				return fmt.Errorf("instance %s: %d processes outlive SIGKILL", i.id, len(left))
-			}
-		default:
+		if !i.life.HasEnded() {
+			continue
+		}
+		left := i.pids()
+		if len(left) == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("instance %s: %d processes outlive SIGKILL", i.id, len(left))
 		}
 	}
 }
@@ -187,9 +183,7 @@ func (i *Instance) killAll() error {
 // pids are the tree of the program, its session, and whoever carries its marker.
 func (i *Instance) pids() []int {
 	var found []int
-	select {
-	case <-i.ended:
-	default:
+	if !i.life.HasEnded() {
 		found = watch.Descendants(i.proc.Pid)
 	}
 	want := []byte(i.driver.mark + i.id)
@@ -218,18 +212,14 @@ func marked(is func([]byte) bool) (found []int) {
 func (d *Driver) reap() error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(killWait); ; <-tick.C {
-		left := marked(func(v []byte) bool { return bytes.HasPrefix(v, []byte(d.mark)) })
-		switch {
-		case len(left) == 0:
-			return nil
-		case time.Now().After(deadline):
-			return fmt.Errorf("%d processes of an earlier life outlive SIGKILL", len(left))
+	left := func() []int { return marked(func(v []byte) bool { return bytes.HasPrefix(v, []byte(d.mark)) }) }
+	for deadline := time.Now().Add(killWait); len(left()) > 0; <-tick.C {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%d processes of an earlier life outlive SIGKILL", len(left()))
 		}
-		for _, pid := range left {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // it may just have ended
-		}
+		killFound(left)
 	}
+	return nil
 }
 
 // threadsOfUser counts what RLIMIT_NPROC counts before an instance.

@@ -87,12 +87,7 @@ func open(t *testing.T) *Driver {
 func leftovers(sd sandbox.Driver) []string {
 	d := sd.(*Driver)
 	left, _ := filepath.Glob(filepath.Join(d.opts.Dir, "*")) // the pattern is well-formed
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for id := range d.instances {
-		left = append(left, "instance "+id)
-	}
-	return left
+	return append(left, d.roster.IDs()...)
 }
 
 func TestOrdinaryEscapes(t *testing.T) {

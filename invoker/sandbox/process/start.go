@@ -12,9 +12,8 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/roster"
 )
 
 // Start starts a process. When it returns, the program has been executed.
@@ -22,22 +21,9 @@ func (d *Driver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Instance
 	if err := d.check(&spec); err != nil {
 		return nil, err
 	}
-	i := &Instance{driver: d, id: spec.ID, ended: make(chan struct{}), killed: make(chan struct{})}
-	d.mu.Lock()
-	switch {
-	case d.closed:
-		d.mu.Unlock()
-		return nil, errors.New("the sandbox driver is closed")
-	case d.instances[i.id] != nil:
-		d.mu.Unlock()
-		return nil, fmt.Errorf("instance %q exists already", i.id)
-	}
-	d.instances[i.id] = i
-	d.starting.Add(1)
-	d.mu.Unlock()
-	defer d.starting.Done()
-	if err := i.start(ctx, spec); err != nil {
-		return nil, errors.Join(fmt.Errorf("start instance %s (%s): %w", spec.ID, spec.Runtime, err), i.Kill())
+	i := &Instance{driver: d, id: spec.ID, life: roster.NewLife()}
+	if err := d.roster.Start(ctx, spec, i, i.start); err != nil {
+		return nil, err
 	}
 	return i, nil
 }
@@ -51,7 +37,7 @@ func (i *Instance) start(ctx context.Context, spec sandbox.Spec) error {
 		return err
 	}
 	i.places = places{code: spec.CodeDir, bootstrap: spec.BootstrapDir, root: spec.Root, tmp: i.tmp}
-	ours, theirs, err := socketPair()
+	ours, theirs, err := roster.SocketPair()
 	if err != nil {
 		return err
 	}
@@ -87,32 +73,15 @@ func (i *Instance) start(ctx context.Context, spec sandbox.Spec) error {
 	return nil
 }
 
-func socketPair() (ours, theirs *os.File, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("socketpair: %w", err)
-	}
-	if err := unix.SetNonblock(fds[0], true); err != nil {
-		return nil, nil, errors.Join(err, unix.Close(fds[0]), unix.Close(fds[1]))
-	}
-	return os.NewFile(uintptr(fds[0]), "launcher"), os.NewFile(uintptr(fds[1]), "driver"), nil
-}
-
 // spawn starts the launcher in a session of its own.
 func (i *Instance) spawn(spec sandbox.Spec, socket *os.File) error {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	null, err := roster.OpenNull()
 	if err != nil {
 		return err
 	}
 	defer null.Close()
-	files := []*os.File{null, spec.Stdout, spec.Stderr, spec.FrameIn, spec.FrameOut, socket}
-	for n, f := range files {
-		if f == nil {
-			files[n] = null
-		}
-	}
 	p, err := os.StartProcess("/proc/self/exe", []string{programName}, &os.ProcAttr{
-		Dir: "/", Files: files, Env: []string{"GOMAXPROCS=2", "GOGC=off", i.driver.mark + i.id}, Sys: &syscall.SysProcAttr{Setsid: true}})
+		Dir: "/", Files: append(roster.Files(spec, null), socket), Env: []string{"GOMAXPROCS=2", "GOGC=off", i.driver.mark + i.id}, Sys: &syscall.SysProcAttr{Setsid: true}})
 	if err != nil {
 		return err
 	}

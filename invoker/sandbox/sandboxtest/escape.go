@@ -271,6 +271,23 @@ answer(dict(Etc=sorted(os.listdir("/etc")), Missing={p: os.path.lexists(p) for p
 			func(spec *sandbox.Spec) { spec.CodeDir = code })
 		expect(t, got, map[string]string{"absolute": "ENOENT", "shadow": "ENOENT", "up": "ENOENT", "proc": "ENOENT"})
 	})
+	s.run(t, "a device in a code package opens nothing", func(t *testing.T) {
+		if s.caps.Rootless || s.caps.OwnKernel {
+			t.Log("not tried: nobody but root makes a device, and gVisor has none of the host's")
+			return
+		}
+		code := codeDir(t, nil)
+		device := filepath.Join(code, "null")
+		if err := unix.Mknod(device, unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(device, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		var got map[string]string
+		s.ask(t, `answer({"null": attempt(lambda: open("/code/null").close())})`, &got, func(spec *sandbox.Spec) { spec.CodeDir = code })
+		expect(t, got, map[string]string{"null": "EACCES"})
+	})
 	s.run(t, "files of one instance are not those of another, nor of its next", func(t *testing.T) {
 		for range 2 {
 			var got []string

@@ -1,30 +1,35 @@
 package sandboxtest
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
+	handle "github.com/vishvananda/netns"
 	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/sys/unix"
+
+	"fcd/invoker/sandbox/nat"
+	"fcd/invoker/sandbox/netns"
 )
 
 // networkEnv marks a run of a test binary in a network namespace of its own.
 const networkEnv = "FCD_TEST_NETWORK"
 
-// InOwnNetwork runs the calling test once more in a network namespace of its own, where it may change everything, and
-// tells whether this is that run.
+// InOwnNetwork runs the calling test once more in network and mount namespaces of its own, where it may change
+// everything, and tells whether this is that run.
 func InOwnNetwork(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(networkEnv) != "" {
@@ -32,7 +37,7 @@ func InOwnNetwork(t *testing.T) bool {
 	}
 	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), networkEnv+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS}
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()+" ") {
 		t.Errorf("%v\n%s", err, out)
@@ -50,24 +55,37 @@ var (
 )
 
 // Internet is a network namespace that stands for the rest of the world as seen from the host, which is the namespace of
-// the test. On every address of it port 80 answers with the caller's address.
+// the test. On every address of it port 80 answers with the caller's address, and port 81 does what it is asked for (ask).
 type Internet struct {
-	ns netns.NsHandle
+	ns *os.File // nil in a process that did not make it
 	// Resolver knows public.example, metadata.example and host.example. Denied is to be in the driver's list of denied
 	// networks, Allowed, an endpoint of the host, in that of allowed ones.
 	Resolver netip.Addr
 	Denied   netip.Prefix
 	Allowed  netip.AddrPort
-	// Spoofed gets what comes to the UDP port 9999.
-	Spoofed chan string
+
+	spoofed chan string // what comes to the UDP port 9999
+}
+
+// World is the internet that another process has made around this one.
+func World() *Internet {
+	return &Internet{Resolver: netip.MustParseAddr("198.51.100.53"), Denied: netip.MustParsePrefix("198.51.100.66/32"),
+		Allowed: netip.MustParseAddrPort("192.0.2.1:8081"), spoofed: make(chan string, 16)}
+}
+
+// NAT are a driver's options for this world.
+func (i *Internet) NAT() *nat.Options {
+	return &nat.Options{Resolvers: []netip.Addr{i.Resolver}, Deny: []netip.Prefix{i.Denied},
+		Allow: []nat.Endpoint{{Net: netip.PrefixFrom(i.Allowed.Addr(), 32), Port: i.Allowed.Port()}}}
 }
 
 // NewInternet makes the world around the calling process, which must be in a network namespace of its own.
 func NewInternet(t *testing.T) *Internet {
 	t.Helper()
-	i := &Internet{Resolver: netip.MustParseAddr("198.51.100.53"), Denied: netip.MustParsePrefix("198.51.100.66/32"),
-		Allowed: netip.MustParseAddrPort("192.0.2.1:8081"), Spoofed: make(chan string, 16)}
-	i.ns = newNetwork(t)
+	i := World()
+	var err error
+	i.ns, err = netns.New()
+	check(t, err)
 	t.Cleanup(func() { i.ns.Close() })
 	for name, value := range map[string]string{"ipv4/ip_forward": "1", "ipv6/conf/all/forwarding": "1"} {
 		if err := os.WriteFile("/proc/sys/net/"+name, []byte(value), 0); err != nil {
@@ -76,11 +94,11 @@ func NewInternet(t *testing.T) *Internet {
 	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = "uplink"
-	check(t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "wire", PeerNamespace: netlink.NsFd(i.ns)}))
+	check(t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "wire", PeerNamespace: netlink.NsFd(int(i.ns.Fd()))}))
 	here, err := netlink.NewHandle()
 	check(t, err)
 	defer here.Close()
-	there, err := netlink.NewHandleAt(i.ns)
+	there, err := netlink.NewHandleAt(handle.NsHandle(i.ns.Fd()))
 	check(t, err)
 	defer there.Close()
 	addAddresses(t, here, "lo", hostLo)
@@ -93,7 +111,19 @@ func NewInternet(t *testing.T) *Internet {
 	// The world knows the way to the instances, as a neighbour of the host would who tries.
 	addRoute(t, there, "wire", "10.224.0.0/11", "192.0.2.1")
 	i.serve(t)
+	redirect(t)
 	return i
+}
+
+// ShareTun lets every user open /dev/net/tun, in the mount namespace of this run.
+func ShareTun(t *testing.T) {
+	t.Helper()
+	check(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+	check(t, os.MkdirAll("/dev/net", 0o755))
+	check(t, unix.Mount("tun", "/dev/net", "tmpfs", 0, "mode=755"))
+	const tun = "/dev/net/tun"
+	check(t, unix.Mknod(tun, unix.S_IFCHR, int(unix.Mkdev(10, 200))))
+	check(t, os.Chmod(tun, 0o666))
 }
 
 func check(t *testing.T, err error) {
@@ -101,30 +131,6 @@ func check(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// newNetwork makes a network namespace that lives as long as its descriptor.
-func newNetwork(t *testing.T) netns.NsHandle {
-	t.Helper()
-	made := make(chan netns.NsHandle)
-	go func() {
-		runtime.LockOSThread() // not unlocked: the thread ends with this goroutine
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			t.Error(err)
-			close(made)
-			return
-		}
-		ns, err := netns.Get()
-		if err != nil {
-			t.Error(err)
-		}
-		made <- ns
-	}()
-	ns, ok := <-made
-	if !ok {
-		t.FailNow()
-	}
-	return ns
 }
 
 func addAddresses(t *testing.T, h *netlink.Handle, name string, addresses []string) {
@@ -160,29 +166,15 @@ func addRoute(t *testing.T, h *netlink.Handle, name, to, gateway string) {
 	check(t, h.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: dst, Gw: gw}))
 }
 
-// within runs f in a network namespace; the sockets that it makes stay there.
-func within(t *testing.T, ns int, f func() error) {
-	t.Helper()
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // not unlocked: the thread ends with this goroutine
-		if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
-			done <- err
-			return
-		}
-		done <- f()
-	}()
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-}
-
 // serve answers in the internet, and on the host's own port 8080 and 8081.
 func (i *Internet) serve(t *testing.T) {
-	var web net.Listener
+	var web, desk net.Listener
 	var dns, spoof net.PacketConn
-	within(t, int(i.ns), func() (err error) {
+	check(t, netns.Do(i.ns, func() (err error) {
 		if web, err = net.Listen("tcp", ":80"); err != nil {
+			return err
+		}
+		if desk, err = net.Listen("tcp", ":81"); err != nil {
 			return err
 		}
 		if dns, err = net.ListenPacket("udp", i.Resolver.String()+":53"); err != nil {
@@ -190,7 +182,7 @@ func (i *Internet) serve(t *testing.T) {
 		}
 		spoof, err = net.ListenPacket("udp", ":9999")
 		return err
-	})
+	}))
 	all := []net.Listener{web}
 	for _, port := range []string{":8080", ":8081"} {
 		l, err := net.Listen("tcp", port)
@@ -206,6 +198,7 @@ func (i *Internet) serve(t *testing.T) {
 	for _, l := range all {
 		start(func() { greet(l) })
 	}
+	start(func() { i.oblige(desk) })
 	start(func() { resolve(dns) })
 	start(func() {
 		b := make([]byte, 100)
@@ -214,11 +207,11 @@ func (i *Internet) serve(t *testing.T) {
 			if err != nil {
 				return
 			}
-			i.Spoofed <- fmt.Sprint(string(b[:n]), " from ", from.(*net.UDPAddr).IP)
+			i.spoofed <- fmt.Sprint(string(b[:n]), " from ", from.(*net.UDPAddr).IP)
 		}
 	})
 	t.Cleanup(func() {
-		for _, l := range all {
+		for _, l := range append(all, desk) {
 			l.Close()
 		}
 		dns.Close()
@@ -239,6 +232,74 @@ func greet(l net.Listener) {
 		fmt.Fprint(c, c.RemoteAddr().(*net.TCPAddr).IP)
 		c.Close()
 	}
+}
+
+// oblige does what callers ask for, one after the other.
+func (i *Internet) oblige(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		line, _ := bufio.NewReader(c).ReadString('\n')
+		what, about, _ := strings.Cut(strings.TrimSpace(line), " ")
+		fmt.Fprint(c, i.favour(what, about))
+		c.Close()
+	}
+}
+
+// favour is one thing asked for: to connect from the internet, to tell what came to the UDP port, to give the host one
+// more address.
+func (i *Internet) favour(what, about string) string {
+	var err error
+	switch what {
+	case "dial":
+		err = netns.Do(i.ns, func() error {
+			c, err := net.DialTimeout("tcp", about, 300*time.Millisecond) // dropped: nothing comes
+			if err == nil {
+				c.Close()
+			}
+			return err
+		})
+	case "spoofed":
+		select {
+		case text := <-i.spoofed:
+			return text
+		case <-time.After(patience):
+			return "nothing came"
+		}
+	case "move":
+		err = move(about)
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return "ok"
+}
+
+// move gives the host an address.
+func move(address string) error {
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return err
+	}
+	a, err := netlink.ParseAddr(address)
+	if err != nil {
+		return err
+	}
+	return netlink.AddrAdd(lo, a)
+}
+
+// ask asks the internet for something.
+func (i *Internet) ask(t *testing.T, what string) string {
+	t.Helper()
+	c, err := net.DialTimeout("tcp", "198.51.100.7:81", patience)
+	check(t, err)
+	defer c.Close()
+	fmt.Fprintln(c, what)
+	answer, err := io.ReadAll(c)
+	check(t, err)
+	return string(answer)
 }
 
 // names are what the resolver knows.
@@ -284,15 +345,18 @@ func redirect(t *testing.T) {
 	c, err := nftables.New()
 	check(t, err)
 	table := c.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "engine"})
-	chain := c.AddChain(&nftables.Chain{Table: table, Name: "prerouting", Type: nftables.ChainTypeNAT,
-		Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest})
-	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(8088)},
-		&expr.Immediate{Register: 1, Data: []byte{198, 51, 100, 7}},
-		&expr.Immediate{Register: 2, Data: binaryutil.BigEndian.PutUint16(80)},
-		&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1, RegProtoMin: 2},
-	}})
+	hooks := map[string]*nftables.ChainHook{"prerouting": nftables.ChainHookPrerouting, "output": nftables.ChainHookOutput}
+	for name, hook := range hooks {
+		chain := c.AddChain(&nftables.Chain{Table: table, Name: name, Type: nftables.ChainTypeNAT, Hooknum: hook,
+			Priority: nftables.ChainPriorityNATDest})
+		c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
+			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(8088)},
+			&expr.Immediate{Register: 1, Data: []byte{198, 51, 100, 7}},
+			&expr.Immediate{Register: 2, Data: binaryutil.BigEndian.PutUint16(80)},
+			&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1, RegProtoMin: 2},
+		}})
+	}
 	check(t, c.Flush())
 	t.Cleanup(func() {
 		c.DelTable(table)

@@ -15,7 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"fcd/invoker/sandbox"
+	"fcd/invoker/sandbox/thread"
 )
 
 // ready waits until the script has printed something.
@@ -356,6 +359,25 @@ func testLife(t *testing.T, s *suite) {
 		if twin, err := s.open(t, spec, token); err == nil {
 			twin.end()
 			t.Error("a second instance of the same id started")
+		}
+	})
+	s.run(t, "an instance outlives the thread that asked for it", func(t *testing.T) {
+		spec, token := s.spec(t, "answer('ready'); wait(); answer('alive')")
+		var b *box
+		tid := 0
+		err := thread.Run(func() (err error) {
+			tid = unix.Gettid()
+			b, err = s.open(t, spec, token)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.ready()
+		waitFor(t, "the thread to end", func() bool { _, err := os.Stat("/proc/self/task/" + itoa(tid)); return err != nil })
+		b.input.Close()
+		if out, exit := b.finish(); out != `"ready""alive"` {
+			t.Errorf("exit %+v, output %q", exit, out)
 		}
 	})
 	s.run(t, "a start that is given up leaves nothing", func(t *testing.T) {

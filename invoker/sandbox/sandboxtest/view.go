@@ -53,6 +53,45 @@ answer(dict(Pids=sorted(p for p in os.listdir("/proc") if p.isdigit()),
 		}
 	})
 	s.run(t, "the daemon's environment, data and neighbours are out of reach", func(t *testing.T) { testSecrets(t, s) })
+	s.run(t, "files of /proc that tell of the host, or command it, are covered", func(t *testing.T) {
+		var got map[string]string
+		s.ask(t, `
+def read(n):
+    try: return str(len(open("/proc/" + n, "rb").read(16)))
+    except OSError as e: return errno.errorcode[e.errno]
+def listed(n):
+    try: return str(len(os.listdir("/proc/" + n)))
+    except OSError as e: return errno.errorcode[e.errno]
+r = {n: read(n) for n in ["kcore", "keys", "timer_list", "sched_debug"]}
+r.update({n: listed(n) for n in ["acpi", "scsi"]})
+r.update({n: attempt(lambda: open("/proc/" + n, "w").write("1").close()) for n in ["sys/vm/drop_caches", "sys/kernel/hostname", "irq/default_smp_affinity"]})
+answer(r)`, &got, nil)
+		covered := "0|ENOENT|EACCES|EPERM"
+		expect(t, got, map[string]string{"kcore": covered, "keys": covered, "timer_list": covered, "sched_debug": covered, "acpi": covered,
+			"scsi": covered, "sys/vm/drop_caches": "EROFS|EACCES|ENOENT", "sys/kernel/hostname": "EROFS|EACCES|ENOENT",
+			"irq/default_smp_affinity": "EROFS|EACCES|ENOENT"})
+	})
+	s.run(t, "what is mounted has no programs that change the user and no devices but those of /dev", func(t *testing.T) {
+		if s.caps.OwnKernel {
+			t.Log("not tried: the mounts are those of the instance's own kernel")
+			return
+		}
+		var got map[string]string
+		s.ask(t, `answer({f[4]: f[5] for f in (l.split() for l in open("/proc/self/mountinfo"))})`, &got, nil)
+		for point, options := range got {
+			has := strings.Split(options, ",")
+			device := filepath.Dir(point) == "/dev" && point != "/dev/shm" || filepath.Dir(point) == "/proc" // where /dev/null covers
+			made := point == "/" || point == "/dev" || filepath.Dir(point) == "/proc"                        // by the driver, with nothing of anybody's
+			switch {
+			case made && slices.Contains(has, "ro"), slices.Contains(has, "nosuid") && (device || slices.Contains(has, "nodev")):
+			default:
+				t.Errorf("%s: %s", point, options)
+			}
+		}
+		if got["/"] == "" || got["/tmp"] == "" || got["/proc"] == "" {
+			t.Errorf("mounts: %v", got)
+		}
+	})
 	s.run(t, "programs keep their place in /dev", func(t *testing.T) {
 		var got map[string]string
 		s.ask(t, `
