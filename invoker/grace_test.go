@@ -85,7 +85,7 @@ func hang(t *testing.T, grace time.Duration) (*instance, *stubborn, *lines) {
 		logs: [2]int{pipes[0][0], pipes[1][0]}}
 	inst := &instance{process: sb.process}
 	inst.journal = newJournal(logs, fc.LogRecord{Project: "p", Logstore: "l"}, token, 32<<10, time.Now, inst.logs, nil)
-	s := inst.journal.begin("r", "", "Invoke", nil)
+	s := sent(inst.journal, "r")
 	if _, err := unix.Write(sb.stderr, token.AppendFence(nil, frame.FenceStart, "r")); err != nil {
 		t.Fatal(err)
 	}

@@ -86,7 +86,7 @@ var (
 	// errProtocol says that the instance did not speak as a bootstrap does.
 	errProtocol = errors.New("protocol violation")
 	// errWithdrawn says that a request was taken back from an instance that has not seen it, errNotBehind that it cannot
-	// be told apart there, or withdrawn.
+	// stand behind the others there.
 	errWithdrawn = errors.New("the request was withdrawn from an instance that is slow")
 	errNotBehind = errors.New("the request must not stand behind another")
 	// errBehind says that the request before this one ends the instance. Whether this one had begun by then is to be
@@ -181,7 +181,11 @@ func (s *lane) send(r *run, t *turn, deadline time.Time) (lead bool, err error) 
 	}
 	t.size = size
 	r.enter()
-	if err := s.writer.Flush(); err != nil {
+	switch err := s.writer.Flush(); {
+	case err != nil && len(s.flight) > 0:
+		s.sent = known
+		return false, errNotBehind // those before it may have answers to read yet
+	case err != nil:
 		return false, err
 	}
 	s.flight = append(s.flight, t)

@@ -56,7 +56,7 @@ type outcome struct {
 func (i *instance) serve(ctx context.Context, call fc.Call, t *fc.Target) (fc.Result, error) {
 	cold := i.served.Add(1) == 1
 	if i.exited() && !cold {
-		i.pool.drop(i, i.destroy)
+		i.pool.put(i) // which ends it, when those that are in flight have read what it answered
 		return fc.Result{}, errStale
 	}
 	keys, err := i.credentials(ctx)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/opencontainers/cgroups"
@@ -117,6 +119,26 @@ func (g *Group) Join() error {
 	return nil
 }
 
+// The library finds out at its first Set what some files of this kernel are called, and keeps that in variables of its own
+// without a lock (opencontainers/cgroups v0.1.0, fs/blkio.go): the first Set is to have ended before there are several.
+var (
+	learning sync.Mutex
+	learned  atomic.Bool
+)
+
+func set(m cgroups.Manager, r *cgroups.Resources) error {
+	if learned.Load() {
+		return m.Set(r)
+	}
+	learning.Lock()
+	defer learning.Unlock()
+	err := m.Set(r)
+	if err == nil {
+		learned.Store(true)
+	}
+	return err
+}
+
 // SetLimits sets the limits and reads them back: a limit that did not take is an error, never a silence.
 func (g *Group) SetLimits(l sandbox.Limits) error {
 	memory := int64(l.MemoryMB) * megabyte
@@ -135,7 +157,7 @@ func (g *Group) SetLimits(l sandbox.Limits) error {
 	if g.tree.v2 {
 		r.Unified = map[string]string{"memory.oom.group": "1"}
 	}
-	if err := g.manager.Set(r); err != nil {
+	if err := set(g.manager, r); err != nil {
 		return fmt.Errorf("set cgroup limits: %w", err)
 	}
 	return g.verify(memory, quota, pids)
