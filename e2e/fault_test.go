@@ -273,9 +273,12 @@ func (r *siteRun) try(at site, kind kindOfFault) {
 	}
 	r.tried++
 	r.arm(at, kind)
-	begin := time.Now()
+	begin, patience := time.Now(), sitePatience
+	if !faultsLong() { // which looks at such as are always reached
+		patience = time.Minute
+	}
 	r.load(r.p, r.tried, func(int, time.Duration) bool {
-		return r.hasHit() || r.p.ended() || time.Since(begin) > sitePatience
+		return r.hasHit() || r.p.ended() || time.Since(begin) > patience
 	}, func() {
 		if r.hasHit() && kind.lasts {
 			r.asksWithoutRoom(r.p, kind, at)
