@@ -260,7 +260,11 @@ func newSiteRun(t *testing.T, instants string) *siteRun {
 	r.p = r.daemon(t, instants)
 	r.forget()
 	r.furnish(r.p)
-	r.load(r.p, 0, forAWhile(3*time.Second), func() {})
+	warm := enough(20)
+	if faultsLong() { // the sites are those that are seen now
+		warm = forAWhile(3 * time.Second)
+	}
+	r.load(r.p, 0, warm, func() {})
 	return r
 }
 
