@@ -196,6 +196,7 @@ func TestDatabaseHeldByAnother(t *testing.T) {
 		hold = 12 * time.Second // beyond busy_timeout, twice
 	}
 	dir, l := t.TempDir(), newLedger(t)
+	l.whole = true
 	p := daemonOn(t, dir)
 	l.furnish(p)
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "store", "store.db")+"?_pragma=busy_timeout(5000)")

@@ -89,7 +89,8 @@ func New(o Options) (*Installer, error) {
 
 // Install makes the runtime's root if it is not there as pinned, and gives its receipt. fresh tells whether there was
 // something to do. After an error or a cancelled ctx nothing of the root is visible, and what was fetched is kept for
-// the next call. An unknown name lists the known ones.
+// the next call. A root that is visible is on the disk; an error of the disk names Options.Dir. An unknown name lists the
+// known ones.
 func (i *Installer) Install(ctx context.Context, runtime string) (receipt runtimes.Receipt, fresh bool, err error) {
 	at := slices.IndexFunc(i.o.bundles, func(b bundle) bool { return b.runtime == runtime })
 	if at < 0 {
