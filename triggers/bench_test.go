@@ -21,6 +21,7 @@ import (
 	localoss "fcd/localcloud/oss"
 	"fcd/ram"
 	"fcd/store"
+	"fcd/store/catalog"
 	"fcd/store/sqlite"
 	"fcd/triggers"
 )
@@ -221,4 +222,25 @@ func (h *house) furnishTimers(n int, due time.Time) {
 		}
 		h.keepLater(trs...)
 	}
+}
+
+// keepLater stores records before the catalog is loaded.
+func (h *house) keepLater(values ...any) store.Rev {
+	h.t.Helper()
+	var b store.Batch
+	for _, v := range values {
+		p := store.Put{Value: catalog.Encode(v), If: store.IfAny}
+		switch v := v.(type) {
+		case *fc.Service:
+			p.Key = catalog.ServiceKey(v.Name)
+		case *fc.Function:
+			p.Key = catalog.FunctionKey(v.ServiceName, v.Name)
+		case *fc.Trigger:
+			p.Key = catalog.TriggerKey(v.ServiceName, v.FunctionName, v.Name)
+		}
+		b.Puts = append(b.Puts, p)
+	}
+	done, err := h.store.Apply(context.Background(), b)
+	h.must(err)
+	return done.Rev
 }

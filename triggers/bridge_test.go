@@ -102,27 +102,6 @@ func (h *house) keep(values ...any) {
 	h.must(h.catalog.Wait(context.Background(), h.keepLater(values...)))
 }
 
-// keepLater stores records before the catalog is loaded.
-func (h *house) keepLater(values ...any) store.Rev {
-	h.t.Helper()
-	var b store.Batch
-	for _, v := range values {
-		p := store.Put{Value: catalog.Encode(v), If: store.IfAny}
-		switch v := v.(type) {
-		case *fc.Service:
-			p.Key = catalog.ServiceKey(v.Name)
-		case *fc.Function:
-			p.Key = catalog.FunctionKey(v.ServiceName, v.Name)
-		case *fc.Trigger:
-			p.Key = catalog.TriggerKey(v.ServiceName, v.FunctionName, v.Name)
-		}
-		b.Puts = append(b.Puts, p)
-	}
-	done, err := h.store.Apply(context.Background(), b)
-	h.must(err)
-	return done.Rev
-}
-
 func (h *house) drop(t *fc.Trigger) {
 	h.t.Helper()
 	done, err := h.store.Apply(context.Background(), store.Batch{Puts: []store.Put{

@@ -20,7 +20,8 @@
 //
 // Obligations of a Source, held by package triggertest: no event of a trigger after Remove or Apply of a disabled one
 // has returned; Apply of the same trigger twice is once; dispatch comes before acknowledgement; Run returns only when
-// dispatches under way have ended; a clock that steps back fires nothing twice.
+// dispatches under way have ended; a clock that steps back fires nothing twice; an event that was not delivered can be
+// delivered again once what was in its way is mended, and is queued once then.
 //
 // Kinds without a Source are stored only: their configuration is checked and kept as the guide says.
 package triggers

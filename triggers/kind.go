@@ -120,7 +120,7 @@ type Env struct {
 	Dispatch func(ctx context.Context, ev Event, checkpoints ...store.Checkpoint) error
 	// Invoke runs the function at once and gives its result; the checks are those of Dispatch.
 	Invoke func(ctx context.Context, ev Event) (fc.Result, error)
-	// Save commits checkpoints and fates of a source that invokes synchronously, in one commit.
+	// Save commits checkpoints and fates that belong to no dispatch, in one commit.
 	Save func(ctx context.Context, checkpoints []store.Checkpoint, fates ...store.Fate) error
 	// Note records the fate of an event that no trigger wanted. It neither waits nor fails; notes may be lost in a crash.
 	Note func(store.Fate)

@@ -122,6 +122,9 @@ func TestInstantsThatTheDaemonSleptThrough(t *testing.T) {
 	for _, e := range h.fates("t1") {
 		got = append(got, e.Subject+" "+e.State+" "+e.Last().Reason)
 	}
+	if n := h.metric("fcd_trigger_events_total", "state", "expired"); n != 3 {
+		t.Errorf("%v are counted", n)
+	}
 	at := func(n int) string { return base.Add(time.Duration(n) * time.Minute).Format(time.RFC3339) }
 	if diff := cmp.Diff([]string{at(3) + " expired misfire", at(2) + " expired misfire", at(1) + " expired misfire"}, got); diff != "" {
 		t.Fatal(diff)

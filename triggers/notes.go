@@ -104,7 +104,7 @@ type bridgeMetrics struct {
 func newBridgeMetrics(r prometheus.Registerer) (bridgeMetrics, error) {
 	m := bridgeMetrics{
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "fcd_trigger_events_total", Help: "What became of events, by type of trigger and state: queued, unmatched, denied, duplicate, dead-lettered, and of synchronous triggers attempt and succeeded.",
+			Name: "fcd_trigger_events_total", Help: "What became of events, by type of trigger and state: queued, unmatched, denied, duplicate, dead-lettered, expired, and of synchronous triggers attempt, succeeded and failed.",
 		}, []string{"type", "state"}),
 		denied: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fcd_trigger_denied_total", Help: "Events that a check refused, by type of trigger and reason.",

@@ -147,10 +147,11 @@ func TestStopOfARunningInvocationCutsIt(t *testing.T) {
 	for _, good := range []bool{false, true} {
 		t.Run(fmt.Sprintf("good end %v", good), func(t *testing.T) {
 			m := newMemory(store.Msg{RequestID: "r", Fn: fn})
-			began := make(chan struct{})
+			began, twice := make(chan struct{}), make(chan struct{})
 			d, err := New(Options{Queue: m, Store: m, Configs: &configs{OnFailure: toLogstore}, Invoker: invokerFunc(func(_ context.Context, c fc.Call) (fc.Result, error) {
 				close(began)
 				<-c.Stop
+				<-twice
 				if good { // it had ended already
 					return fc.Result{}, nil
 				}
@@ -168,6 +169,7 @@ func TestStopOfARunningInvocationCutsIt(t *testing.T) {
 					t.Error(err)
 				}
 			}
+			close(twice)
 			<-m.done
 			cancel()
 			running.Wait()

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -199,6 +200,25 @@ func TestCertificatesOfEventBridgeThatCannotBeHad(t *testing.T) {
 			t.Errorf("after %s: %d", name, status)
 		}
 	}
+}
+
+// TestACertificateThatDoesNotComeInTime: the sender has its answer all the same, and comes again.
+func TestACertificateThatDoesNotComeInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		release := make(chan struct{})
+		b.eb.Answer = func(http.ResponseWriter) bool { <-release; return true }
+		begun := time.Now()
+		if status := b.send(b.eb.Push(t, pathOf("bridge"), cloud, begun)); status != 500 || time.Since(begun) > answerWithin {
+			t.Errorf("answer %d after %v", status, time.Since(begun))
+		}
+		close(release)
+		synctest.Wait()
+		b.eb.Answer = nil
+		if status := b.send(b.eb.Push(t, pathOf("bridge"), cloud, time.Now())); status != 200 || len(b.in.Arrivals()) != 1 {
+			t.Errorf("once it comes: %d, %d arrivals", status, len(b.in.Arrivals()))
+		}
+	})
 }
 
 func TestAnswersFollowWhatBecameOfTheEvents(t *testing.T) {
