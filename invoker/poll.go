@@ -36,8 +36,6 @@ type runtimeAPI struct {
 	taken  map[string]*errand // by request id
 	failed *verdict           // what init/error said
 	broken chan struct{}      // closed when failed is set
-
-	handlers sync.WaitGroup
 }
 
 // An errand is a request on its way to the program and back.
@@ -63,16 +61,20 @@ func (a *runtimeAPI) serve(l net.Listener) {
 	mux.HandleFunc("POST /2020-11-11/runtime/invocation/{id}/response", a.response)
 	mux.HandleFunc("POST /2020-11-11/runtime/invocation/{id}/error", a.error)
 	mux.HandleFunc("POST /2020-11-11/runtime/init/error", a.initError)
-	srv := &http.Server{ReadHeaderTimeout: time.Minute, MaxHeaderBytes: frame.MaxHeader,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			a.handlers.Add(1)
-			defer a.handlers.Done()
-			mux.ServeHTTP(w, r)
-		})}
+	var connections sync.WaitGroup // Serve itself calls ConnState with StateNew, so that none is added beside the Wait
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute, MaxHeaderBytes: frame.MaxHeader,
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				connections.Add(1)
+			case http.StateClosed:
+				connections.Done()
+			}
+		}}
 	_ = srv.Serve(l) // until l is closed
 	close(a.over)
 	srv.Close()
-	a.handlers.Wait()
+	connections.Wait()
 }
 
 // polls tells whether the program fetches its requests here.

@@ -76,22 +76,26 @@ func (d *Driver) plan(spec sandbox.Spec, uid int) (*inside.Plan, error) {
 	}
 	return &inside.Plan{
 		Path: spec.Path, Args: spec.Args, Env: spec.Env, Hostname: "fc",
-		Steps: steps, Rlimits: d.rlimits(spec.Limits), UID: uid, GID: uid,
+		Steps: steps, Rlimits: d.rlimits(), LastRlimits: d.lastRlimits(spec.Limits), UID: uid, GID: uid,
 		SharesNetwork: spec.Network == sandbox.NetHost, KeepGroups: d.nested, DieWithParent: d.starter != nil, Seccomp: d.seccomp,
 	}, nil
 }
 
-// rlimits are the limits of each process; without cgroups they carry the instance's limits as well as they can.
-func (d *Driver) rlimits(l sandbox.Limits) []inside.Rlimit {
-	r := []inside.Rlimit{
+// rlimits are the limits of each process.
+func (d *Driver) rlimits() []inside.Rlimit {
+	return []inside.Rlimit{
 		{Resource: unix.RLIMIT_NOFILE, Value: uint64(d.opts.OpenFiles)},
 		{Resource: unix.RLIMIT_CORE, Value: 0},
 		{Resource: unix.RLIMIT_FSIZE, Value: maxFileMB * megabyte},
 	}
+}
+
+// lastRlimits carry, without cgroups, the instance's limits as well as they can.
+func (d *Driver) lastRlimits(l sandbox.Limits) []inside.Rlimit {
 	if d.cgroups.Usable() {
-		return r
+		return nil
 	}
-	r = append(r, inside.Rlimit{Resource: unix.RLIMIT_NPROC, Value: uint64(l.Pids)})
+	r := []inside.Rlimit{{Resource: unix.RLIMIT_NPROC, Value: uint64(l.Pids)}}
 	if l.MemoryMB > 0 {
 		r = append(r, inside.Rlimit{Resource: unix.RLIMIT_DATA, Value: uint64(l.MemoryMB+weakSlackMB) * megabyte})
 	}

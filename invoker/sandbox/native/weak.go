@@ -28,7 +28,7 @@ func (t tree) Used(bytes int64, over bool) {
 // kernel itself on v2 (memory.oom.group), by adding up its tree where there is no cgroup.
 func (i *Instance) watchMemory(plan *inside.Plan) error {
 	if i.driver.watch != nil {
-		for _, l := range plan.Rlimits {
+		for _, l := range plan.LastRlimits {
 			if l.Resource == unix.RLIMIT_DATA {
 				i.driver.watch.Set(tree{i}, int64(l.Value)-weakSlackMB*megabyte)
 			}

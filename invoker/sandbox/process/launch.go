@@ -50,11 +50,6 @@ func launch() error {
 	if err := json.NewDecoder(os.NewFile(socketFD, "driver")).Decode(&p); err != nil {
 		return fmt.Errorf("read the plan: %w", err)
 	}
-	for kind, value := range p.Rlimits {
-		if err := unix.Setrlimit(kind, &unix.Rlimit{Cur: value, Max: value}); err != nil {
-			return fmt.Errorf("limit %d to %d: %w", kind, value, err)
-		}
-	}
 	// Orphans become children of the program, so that its tree stays one.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become the reaper: %w", err)
@@ -74,7 +69,8 @@ func launch() error {
 	return execute(&p)
 }
 
-// execute loads the filter as the last thing before the program.
+// execute sets the limits and loads the filter as the last things before the program: under the limit of its memory
+// this process, which is larger than many a function, must not allocate any more.
 func execute(p *plan) error {
 	path, err := syscall.BytePtrFromString(p.Path)
 	if err != nil {
@@ -88,7 +84,17 @@ func execute(p *plan) error {
 	if err != nil {
 		return err
 	}
+	limits := make([]unix.Rlimit, 0, len(p.Rlimits))
+	kinds := make([]int, 0, len(p.Rlimits))
+	for kind, value := range p.Rlimits {
+		kinds, limits = append(kinds, kind), append(limits, unix.Rlimit{Cur: value, Max: value})
+	}
 	filter := unix.SockFprog{Len: uint16(len(p.Seccomp) / 8), Filter: (*unix.SockFilter)(unsafe.Pointer(&p.Seccomp[0]))}
+	for n, kind := range kinds {
+		if _, _, errno := syscall.RawSyscall6(unix.SYS_PRLIMIT64, 0, uintptr(kind), uintptr(unsafe.Pointer(&limits[n])), 0, 0, 0); errno != 0 {
+			return fmt.Errorf("limit %d to %d: %w", kind, limits[n].Cur, errno)
+		}
+	}
 	if _, _, errno := syscall.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&filter))); errno != 0 {
 		return fmt.Errorf("seccomp: %w", errno)
 	}

@@ -11,10 +11,8 @@ import (
 // drop sets the limits and gives up every identity and capability. It uses raw system calls: those of package syscall
 // would act on every thread of the process, while only the locked one survives execve.
 func drop(p *Plan) error {
-	for _, l := range p.Rlimits {
-		if err := setrlimit(l.Resource, l.Value); err != nil {
-			return fmt.Errorf("limit %d to %d: %w", l.Resource, l.Value, err)
-		}
+	if err := limit(p.Rlimits); err != nil {
+		return err
 	}
 	if err := dropBounding(); err != nil {
 		return err
@@ -30,6 +28,16 @@ func drop(p *Plan) error {
 	}
 	if err := prctl(prSetDumpable, 0); err != nil {
 		return fmt.Errorf("dumpable: %w", err)
+	}
+	return nil
+}
+
+// limit does not allocate unless it fails.
+func limit(limits []Rlimit) error {
+	for _, l := range limits {
+		if err := setrlimit(l.Resource, l.Value); err != nil {
+			return fmt.Errorf("limit %d to %d: %w", l.Resource, l.Value, err)
+		}
 	}
 	return nil
 }
@@ -86,6 +94,9 @@ func become(p *Plan) error {
 	}
 	restoreSignals()
 	writeAll([]byte{Ready})
+	if err := limit(p.LastRlimits); err != nil {
+		return err
+	}
 	if err := loadFilter(p.Seccomp); err != nil {
 		return fmt.Errorf("load the seccomp filter: %w", err)
 	}

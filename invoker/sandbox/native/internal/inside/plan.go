@@ -39,8 +39,11 @@ type Plan struct {
 	Hostname string      `json:"hostname"`
 	Steps    []step.Step `json:"steps"`
 	Rlimits  []Rlimit    `json:"rlimits"`
-	UID      int         `json:"uid"`
-	GID      int         `json:"gid"`
+	// LastRlimits are set just before execve: they would bind the init too, which as a Go program ends where it gets no
+	// memory or thread.
+	LastRlimits []Rlimit `json:"lastRlimits,omitempty"`
+	UID         int      `json:"uid"`
+	GID         int      `json:"gid"`
 	// SharesNetwork says that there is no network namespace of its own.
 	SharesNetwork bool `json:"sharesNetwork,omitempty"`
 	// KeepGroups leaves the supplementary groups: a user namespace made without privilege must not change them.
