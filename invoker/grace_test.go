@@ -86,6 +86,7 @@ func hang(t *testing.T, grace time.Duration) (*instance, *stubborn, *lines) {
 	inst := &instance{process: sb.process}
 	inst.journal = newJournal(logs, fc.LogRecord{Project: "p", Logstore: "l"}, token, 32<<10, time.Now, inst.logs, nil)
 	s := inst.journal.begin("r", "", "Invoke", nil)
+	inst.journal.enter(s)
 	if _, err := unix.Write(sb.stderr, token.AppendFence(nil, frame.FenceStart, "r")); err != nil {
 		t.Fatal(err)
 	}
