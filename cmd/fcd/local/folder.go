@@ -13,8 +13,11 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Folder is a function's folder as it is deployed. Scanning it again reads only the files that have changed, and packing
@@ -91,12 +94,45 @@ func leftOut(name string) bool {
 	return swap
 }
 
+// readers is how many files are looked at at a time: for a large folder that is most of a Scan.
+const readers = 2
+
 // Scan reads what has changed since the last Scan. A file that goes while it is being read is left out: a later change
 // tells of it.
 func (f *Folder) Scan() (*Snapshot, error) {
-	now := make(map[string]*file, len(f.files))
-	s := &Snapshot{}
-	err := filepath.WalkDir(f.dir, func(name string, e fs.DirEntry, err error) error {
+	names, err := f.names()
+	if err != nil {
+		return nil, err
+	}
+	found := make([]*file, len(names)) // nil: it has gone
+	var all errgroup.Group
+	for part := range readers {
+		all.Go(func() error {
+			for i := part * len(names) / readers; i < (part+1)*len(names)/readers; i++ {
+				var err error
+				if found[i], err = f.read(names[i]); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return nil, err
+	}
+	s := &Snapshot{files: slices.DeleteFunc(found, func(read *file) bool { return read == nil })}
+	f.files = make(map[string]*file, len(s.files))
+	for _, read := range s.files {
+		f.files[read.path] = read
+		s.Bytes += read.state.size
+	}
+	s.Sum = s.sum()
+	return s, nil
+}
+
+// names are the files and symbolic links of the folder that count.
+func (f *Folder) names() (names []string, err error) {
+	err = filepath.WalkDir(f.dir, func(name string, e fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && name != f.dir:
 			return nil
@@ -107,31 +143,21 @@ func (f *Folder) Scan() (*Snapshot, error) {
 		case leftOut(e.Name()) || !e.Type().IsRegular() && e.Type() != fs.ModeSymlink:
 			return nil
 		}
-		read, err := f.read(name, e)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		now[read.path] = read
-		s.files = append(s.files, read)
-		s.Bytes += read.state.size
+		names = append(names, name)
 		return nil
 	})
+	return names, err
+}
+
+// read looks at one file, which may have gone: fs.ErrNotExist. It may be used concurrently.
+func (f *Folder) read(name string) (*file, error) {
+	rel := filepath.ToSlash(strings.TrimPrefix(name[len(f.dir):], string(filepath.Separator)))
+	info, err := os.Lstat(name)
 	if err != nil {
 		return nil, err
 	}
-	f.files = now
-	s.Sum = s.sum()
-	return s, nil
-}
-
-func (f *Folder) read(name string, e fs.DirEntry) (*file, error) {
-	rel := filepath.ToSlash(strings.TrimPrefix(name[len(f.dir):], string(filepath.Separator)))
-	info, err := e.Info()
-	if err != nil {
-		return nil, err
+	if !info.Mode().IsRegular() && info.Mode().Type() != fs.ModeSymlink { // by now
+		return nil, fs.ErrNotExist
 	}
 	now := stateOf(info)
 	if old := f.files[rel]; old != nil && old.state == now {
@@ -146,7 +172,10 @@ func (f *Folder) read(name string, e fs.DirEntry) (*file, error) {
 		read.packed, read.header = old.packed, old.header // touched only
 		return read, nil
 	}
-	return read, read.pack(content)
+	if err := read.pack(content); err != nil {
+		return nil, err
+	}
+	return read, nil
 }
 
 func stateOf(info fs.FileInfo) state {
