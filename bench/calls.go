@@ -109,7 +109,7 @@ func single(ctx context.Context, l *lab, bytes int) ([]pair, error) {
 		ours, theirs := newOrdinary(http.StatusOK, fcd), newOrdinary(http.StatusOK, bare)
 		defer ours.close()
 		defer theirs.close()
-		return l.compare(ctx, ours, theirs, p50)
+		return l.compareCalls(ctx, ours, theirs)
 	})
 }
 
@@ -141,22 +141,33 @@ func (l *lab) against(ctx context.Context, function string, comparator func(cont
 	return []pair{got}, err
 }
 
+// compareCalls is compare for the medians of single calls, which need few calls: many short turns, so that the machine
+// changes less from one to the next.
+func (l *lab) compareCalls(ctx context.Context, ours, theirs load) (pair, error) {
+	const finer = 4
+	return l.compareBy(ctx, finer*l.turns(), l.turn()/finer, ours, theirs, p50)
+}
+
 // compare runs two loads in turn, once without looking.
 func (l *lab) compare(ctx context.Context, ours, theirs load, figure func(sample) float64) (pair, error) {
+	return l.compareBy(ctx, l.turns(), l.turn(), ours, theirs, figure)
+}
+
+func (l *lab) compareBy(ctx context.Context, turns int, turn time.Duration, ours, theirs load, figure func(sample) float64) (pair, error) {
 	for _, side := range []load{ours, theirs} {
-		if _, err := side.run(ctx, l.turn()); err != nil {
+		if _, err := side.run(ctx, turn); err != nil {
 			return pair{}, err
 		}
 	}
 	var tails [2][]float64
 	side := func(i int, side load) func(context.Context) (float64, error) {
 		return func(ctx context.Context) (float64, error) {
-			s, err := side.run(ctx, l.turn())
+			s, err := side.run(ctx, turn)
 			tails[i] = append(tails[i], s.p99)
 			return figure(s), err
 		}
 	}
-	p, err := interleave(ctx, l.turns(), l.until, side(0, ours), side(1, theirs))
+	p, err := interleave(ctx, turns, l.until, side(0, ours), side(1, theirs))
 	p.Note = fmt.Sprintf("p99 %.2f ms against %.2f ms", median(tails[0]), median(tails[1]))
 	return p, err
 }

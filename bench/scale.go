@@ -125,7 +125,7 @@ func (l *lab) among(ctx context.Context, many, few *server) (pair, error) {
 		return pair{}, err
 	}
 	defer theirs.close()
-	return l.compare(ctx, ours, theirs, p50)
+	return l.compareCalls(ctx, ours, theirs)
 }
 
 // idle measures a call of one function among so many that have an idle instance each, and 100,000 that are registered,

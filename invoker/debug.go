@@ -46,10 +46,10 @@ func (v *Invoker) Warm(ctx context.Context, ref fc.FunctionRef) error {
 	if err != nil {
 		return err
 	}
-	inst, err := v.acquire(ctx, t, true)
+	inst, err := v.acquire(ctx, t, want{warm: true, alone: true})
 	if err != nil {
 		return err
 	}
-	inst.pool.put(inst)
+	inst.pool.warmed(inst)
 	return nil
 }

@@ -9,9 +9,12 @@
 // A call goes Target -> pool of that Target's Generation -> instance -> speaker -> Result. The pool hands out the idle
 // instance that was used last, else the least busy one that has room for another request; without one the call waits for
 // the first instance that gets room, while another is made for it: of a generic process from the stock, which is claimed,
-// else from the start. The queue of waiting calls is bounded, per function, in length and in time. An instance serves one generation for its whole life, and one request at a time or as
-// many as its function's instanceConcurrency says. It has its first request alone until it is open: its program takes
-// requests and is initialized.
+// else from the start. The queue of waiting calls is bounded, per function, in length and in time.
+//
+// An instance serves one generation for its whole life, and one request at a time or as many as its function's
+// instanceConcurrency says. It has its first request alone until it is open: its program takes requests and is
+// initialized. Of a function that is quick, further requests may stand in an instance's lane behind the one it serves;
+// they begin one after the other, and are withdrawn if that one turns out to be slow.
 //
 //	generic -> claimed or
 //	start -> idle <-> busy -> stop   idle too long, target changed, room needed, Close, unhandled error of a process that
@@ -25,8 +28,9 @@
 // The files: function.go the pools of a function and its limit, queue.go the calls that wait, pool.go the instances of a
 // generation, launch.go how they come to be, stock.go and restock.go the generic processes, door.go the
 // daemon's services inside instances, process.go a started program,
-// instance.go a program bound to a function, run.go one request on it, speaker.go, mux.go and web.go the ways to speak to it, fence.go, journal.go, mixed.go and pump.go the
-// log lines, tail.go the end of a log, janitor.go the retirement of idle instances.
+// instance.go a program bound to a function, run.go one request on it, speaker.go the ways to speak to it: lane.go,
+// mux.go and web.go; fence.go, journal.go, mixed.go and pump.go the log lines, tail.go the end of a log, janitor.go the
+// retirement of idle instances.
 //
 // A warm call reads no store, parses no event and takes no lock that functions share. The package does not queue
 // asynchronous calls (invoker/async), knows no interpreter (invoker/runtimes) and no isolation (invoker/sandbox).

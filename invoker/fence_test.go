@@ -79,7 +79,7 @@ func TestLinesBelongToTheRequestOfTheirFence(t *testing.T) {
 			for _, size := range []int{1, 7, 4096} {
 				j, l, token := testJournal(1000)
 				for _, id := range []string{"a", "b"} {
-					j.end(j.begin(id, "", "Invoke", nil), "", "")
+					j.end(sent(j, id), "", "")
 				}
 				j.handOver()
 				l.all = nil
@@ -102,6 +102,16 @@ func TestLinesBelongToTheRequestOfTheirFence(t *testing.T) {
 	}
 }
 
+// sent has a request of a journal enter and writes its first line.
+func sent(j *journal, id string) *section {
+	s := j.begin(id, "", "Invoke", nil)
+	j.enter(s)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.say(s)
+	return s
+}
+
 func allFences(token frame.Token, ids ...string) (b []byte) {
 	for _, id := range ids {
 		b = token.AppendFence(b, 'S', id)
@@ -121,7 +131,7 @@ func only(all []seen, id string) (some []seen) {
 
 func TestLongLinesBecomeSeveralRecords(t *testing.T) {
 	j, l, token := testJournal(32 << 10)
-	j.begin("a", "", "Invoke", nil)
+	sent(j, "a")
 	j.handOver()
 	l.all = nil
 	line := strings.Repeat("é世界", 140_000) // more than 1 MiB
@@ -145,7 +155,7 @@ func TestLongLinesBecomeSeveralRecords(t *testing.T) {
 func TestTheLineOfAnErrorIsNotCut(t *testing.T) {
 	for _, level := range []string{"error", "[error]", "ERROR"} {
 		j, l, token := testJournal(32 << 10)
-		j.begin("a", "", "Invoke", nil)
+		sent(j, "a")
 		j.handOver()
 		l.all = nil
 		line := "2016-08-18T05:38:41.401Z a " + level + ` {"errorMessage":"` + strings.Repeat("é", frame.MaxErrorLogChars) + frame.ErrorTruncatedMark
@@ -198,7 +208,7 @@ func FuzzLogPipe(f *testing.F) {
 			return
 		}
 		j := newJournal(l, fc.LogRecord{Project: "p", Logstore: "l"}, token, 64, time.Now, [2]int{-1, -1}, nil)
-		j.begin("a", "", "Invoke", nil)
+		sent(j, "a")
 		j.handOver()
 		l.all = nil
 		in := append(token.AppendFence(nil, 'S', "a"), text...)

@@ -52,7 +52,7 @@ func (fn *function) add(t *fc.Target) *pool {
 			old.retireAll()
 		}
 	}
-	p := &pool{fn: fn, target: t, concurrency: fn.v.concurrency(t)}
+	p := &pool{fn: fn, target: t, concurrency: fn.v.concurrency(t), lanes: fn.v.lanes(t), pace: paceUnknown}
 	fn.pools[t.Generation] = p
 	fn.v.pools.Store(t.Generation, p)
 	return p
@@ -67,12 +67,18 @@ func (v *Invoker) concurrency(t *fc.Target) int {
 	return rt.Concurrency(t.Function)
 }
 
+// lanes tells whether requests of a target may stand one behind the other in an instance.
+func (v *Invoker) lanes(t *fc.Target) bool {
+	rt, err := v.opt.Runtimes.Get(t.Function.Runtime)
+	return err == nil && !rt.ServesHTTP() && v.concurrency(t) == 1 && !v.caps.OwnKernel
+}
+
 // acquire finds an instance for a call: an idle one, the most recently used first, else the least busy one with room for
-// another request, else one that gets room, else a fresh one. ctx bounds the waiting. warm: see waiter.
-func (v *Invoker) acquire(ctx context.Context, t *fc.Target, warm bool) (*instance, error) {
+// another request, else one that gets room, else a fresh one. ctx bounds the waiting.
+func (v *Invoker) acquire(ctx context.Context, t *fc.Target, want want) (*instance, error) {
 	for {
 		p := v.pool(t)
-		inst, w, err := p.take(warm)
+		inst, w, err := p.take(want)
 		if errors.Is(err, errPoolGone) {
 			continue
 		}

@@ -59,7 +59,7 @@ func (p *pool) rest(inst *instance, since time.Time) {
 	p.unidle(inst)
 	room := inst.room
 	inst.room = 1
-	p.lend(inst)
+	p.lend(inst, want{alone: true})
 	inst.rested = true
 	fn.mu.Unlock()
 

@@ -52,6 +52,7 @@ type instance struct {
 	load      int // how many it has
 	idle      bool
 	idleSince time.Time
+	proven    bool // it has served a request well
 	rested    bool // its PreFreeze hook has run, or is running, since it last served a request
 	retiring  bool // it takes no further request
 	leaving   bool // it is being ended
@@ -97,7 +98,7 @@ func (i *instance) speak(rt *runtimes.Runtime, b runtimes.Binding) (read func(),
 		hello.Env["FC_FUNC_CODE_PATH"] = p.CodeDir() + "/"
 	}
 	if i.pool.concurrency == 1 {
-		i.speaker = &frames{process: i.process, hello: &hello}
+		i.speaker = &lane{process: i.process, hello: &hello, drain: func() int { return i.journal.drain() }}
 		return nil, nil
 	}
 	m, err := newMux(i.process, &hello)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -19,6 +20,7 @@ import (
 type Invoker struct {
 	opt     Options
 	caps    sandbox.Caps
+	quick   time.Duration // the pace up to which requests may stand behind others
 	metrics *metrics
 	budget  budget
 	pump    *pump
@@ -58,6 +60,7 @@ func New(o Options) (*Invoker, error) {
 	v := &Invoker{
 		caps:      caps,
 		opt:       o,
+		quick:     paceQuick,
 		budget:    budget{maxInstances: o.MaxInstances, maxMemoryMB: o.MaxMemoryMB},
 		instances: make(map[*process]struct{}),
 		janitor:   newJanitor(),
@@ -123,16 +126,22 @@ func (v *Invoker) invoke(ctx context.Context, call fc.Call) (fc.Result, error) {
 	if limit := v.opt.Limits.MaxSyncBodyBytes; int64(len(call.Payload)) > limit {
 		return fc.Result{}, fc.Errorf(fc.EntityTooLarge, "payload size exceeds maximum allowed size (%d bytes)", limit)
 	}
+	want := want{alone: len(call.Payload) > smallBody || call.HTTP != nil || call.Stop != nil}
 	for {
-		inst, err := v.acquire(ctx, t, false)
+		inst, err := v.acquire(ctx, t, want)
 		if err != nil {
 			return fc.Result{}, err
 		}
 		res, err := inst.serve(ctx, call, t)
-		if errors.Is(err, errStale) {
-			continue
+		switch {
+		case errors.Is(err, errStale):
+		case errors.Is(err, errWithdrawn):
+			want.first = true
+		case errors.Is(err, errNotBehind):
+			want.first, want.alone = true, true
+		default:
+			return res, err
 		}
-		return res, err
 	}
 }
 

@@ -32,6 +32,7 @@ type journal struct {
 
 	mu    sync.Mutex // guards all sections' fields and the pipes' queues
 	pipe  [2]*logPipe
+	begun bool   // a section has entered
 	mixed *mixed // nil: fences around requests tell which one a line belongs to
 
 	handing sync.Mutex     // guards batch; taken last, held while the records are handed over so that they stay in order
@@ -54,6 +55,7 @@ type section struct {
 	open                int           // pipes that have not passed its end fence
 	tail                *tail         // nil unless it was asked for and not yet cut
 	ended               chan struct{} // closed when open is 0; nil if nobody waits for that
+	unsaid              bool          // its first line is still to be written
 	known               bool          // how it ended is known; then:
 	failure, errorType  string        // an error line of the daemon's own; what End says; "" = none
 }
@@ -74,24 +76,34 @@ func newJournal(logs Logs, record fc.LogRecord, token frame.Token, maxRecord int
 	return j
 }
 
-// begin opens a section with its first line; the caller sends the request afterwards. noun is what begins: Invoke,
-// Initialize, PreStop. t collects the section's lines, nil if nobody asked for them.
+// begin opens a section. noun is what begins: Invoke, Initialize, PreStop. t collects the section's lines, nil if nobody
+// asked for them. Where fences stand around requests the caller has it enter before he sends the request.
 func (j *journal) begin(id, qualifier, noun string, t *tail) *section {
-	s := &section{id: id, qualifier: qualifier, noun: noun, open: len(j.pipe), tail: t}
+	s := &section{id: id, qualifier: qualifier, noun: noun, open: len(j.pipe), tail: t, unsaid: true}
 	if t != nil || noun == initialize {
 		s.ended = make(chan struct{})
 	}
+	if j.mixed == nil {
+		return s
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.wants(s) {
-		j.write(s, []byte("FC "+noun+" Start RequestId: "+id), j.now(), false)
-	}
-	if j.mixed != nil {
-		s.open, s.started = 1, true // end closes it
-		j.mixed.flight = append(j.mixed.flight, s)
-		j.mixed.begun.Store(true)
-		j.handOver()
-		return s
+	j.say(s)
+	s.open, s.started = 1, true // end closes it
+	j.mixed.flight = append(j.mixed.flight, s)
+	j.mixed.begun.Store(true)
+	j.handOver()
+	return s
+}
+
+// enter has the pipes expect the fences of a section. Sections enter in the order in which their requests are sent. The
+// first line of the first is written now, that of others when the program begins with the request.
+func (j *journal) enter(s *section) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.begun {
+		j.begun = true
+		j.say(s)
 	}
 	for _, p := range j.pipe {
 		if p.closed {
@@ -100,7 +112,24 @@ func (j *journal) begin(id, qualifier, noun string, t *tail) *section {
 			p.queue = append(p.queue, s)
 		}
 	}
-	return s
+}
+
+// say writes the first line of a section, once. Called with mu held.
+func (j *journal) say(s *section) {
+	if s.unsaid && j.wants(s) {
+		j.write(s, []byte("FC "+s.noun+" Start RequestId: "+s.id), j.now(), false)
+	}
+	s.unsaid = false
+}
+
+// cancel forgets a section whose request has not reached the program and never will.
+func (j *journal) cancel(s *section) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s.known = true
+	for _, p := range j.pipe {
+		p.queue = slices.DeleteFunc(p.queue, func(other *section) bool { return other == s })
+	}
 }
 
 // end says how the section ended: with which error type, "" for none, and with which line of the daemon's about it, ""
@@ -171,6 +200,7 @@ func (j *journal) finish(s *section) {
 	if !j.wants(s) {
 		return
 	}
+	j.say(s)
 	now := j.now()
 	for _, text := range s.lastLines() {
 		j.write(s, []byte(text), now, false)
@@ -410,6 +440,7 @@ func (p *logPipe) fence(f frame.Fence) {
 	}
 	p.current, p.late = p.queue[i], false
 	p.current.started = true
+	p.journal.say(p.current)
 	p.queue = slices.Delete(p.queue, 0, i+1)
 }
 

@@ -23,11 +23,11 @@ type mux struct {
 	sent    frame.Credentials
 
 	mu      sync.Mutex // guards the rest
-	pending map[string]chan reply
+	pending map[string]chan delivery
 	ended   error // why nothing more will come
 }
 
-type reply struct {
+type delivery struct {
 	answer frame.Answer
 	err    error
 }
@@ -36,7 +36,7 @@ func newMux(p *process, hello *frame.Hello) (*mux, error) {
 	if err := p.out.SetReadDeadline(time.Time{}); err != nil { // that of the start
 		return nil, err
 	}
-	return &mux{process: p, hello: hello, pending: make(map[string]chan reply)}, nil
+	return &mux{process: p, hello: hello, pending: make(map[string]chan delivery)}, nil
 }
 
 func (s *mux) ready() error { return nil }
@@ -71,7 +71,7 @@ func (s *mux) deliver(f frame.Frame) error {
 		return fmt.Errorf("%w: answer to %q, which is not in flight", errProtocol, a.ID)
 	}
 	delete(s.pending, a.ID)
-	ready <- reply{answer: a}
+	ready <- delivery{answer: a}
 	return nil
 }
 
@@ -82,11 +82,16 @@ func (s *mux) end(err error) {
 	s.ended = err
 	for id, ready := range s.pending {
 		delete(s.pending, id)
-		ready <- reply{err: err}
+		ready <- delivery{err: err}
 	}
 }
 
-func (s *mux) exchange(r run, deadline time.Time) (frame.Answer, error) {
+func (s *mux) exchange(r run, deadline time.Time) (reply, error) {
+	a, err := s.ask(r, deadline)
+	return reply{answer: a}, err
+}
+
+func (s *mux) ask(r run, deadline time.Time) (frame.Answer, error) {
 	ready, err := s.expect(r.request.ID)
 	if err != nil {
 		return frame.Answer{}, err
@@ -110,7 +115,7 @@ func (s *mux) exchange(r run, deadline time.Time) (frame.Answer, error) {
 }
 
 // expect makes the place of an answer.
-func (s *mux) expect(id string) (chan reply, error) {
+func (s *mux) expect(id string) (chan delivery, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended != nil {
@@ -119,7 +124,7 @@ func (s *mux) expect(id string) (chan reply, error) {
 	if _, taken := s.pending[id]; taken {
 		return nil, fc.Errorf(fc.ResourceThrottled, "a request with the id %s is in flight already", id)
 	}
-	ready := make(chan reply, 1)
+	ready := make(chan delivery, 1)
 	s.pending[id] = ready
 	return ready, nil
 }

@@ -3,6 +3,7 @@ package invoker
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"fcd/fc"
 )
@@ -11,22 +12,33 @@ import (
 type pool struct {
 	fn          *function
 	target      *fc.Target
-	concurrency int // how many requests an instance serves at a time
+	concurrency int  // how many requests an instance serves at a time
+	lanes       bool // while it serves one, others may stand behind that
 
 	idle     []*instance // the most recently used last
 	roomy    []*instance // busy ones that have room for another request, the most recently used last
 	busy     int
 	starting int
-	closed   int  // busy instances that serve one request until they are open to as many as concurrency says
-	live     int  // idle, busy, starting, and those that are being killed
-	stale    bool // the target has changed: no instance is kept once it has served its request
-	gone     bool // removed from the function; look the pool up again
+	warming  int           // lent to nobody's request, so that they come back at once
+	pace     time.Duration // how long requests have taken of late, on average
+	closed   int           // busy instances that serve one request until they are open to as many as concurrency says
+	live     int           // idle, busy, starting, and those that are being killed
+	stale    bool          // the target has changed: no instance is kept once it has served its request
+	gone     bool          // removed from the function; look the pool up again
 }
+
+// How quick a function must be for requests to stand behind others.
+const (
+	paceQuick   = time.Millisecond
+	paceMost    = 16 * time.Millisecond // a longer request counts as this
+	paceMemory  = 16                    // requests
+	paceUnknown = 2 * paceQuick
+)
 
 var errPoolGone = errors.New("the pool was removed")
 
 // take lends an instance or queues a waiter.
-func (p *pool) take(warm bool) (*instance, *waiter, error) {
+func (p *pool) take(want want) (*instance, *waiter, error) {
 	fn := p.fn
 	fn.mu.Lock()
 	defer fn.mu.Unlock()
@@ -39,17 +51,17 @@ func (p *pool) take(warm bool) (*instance, *waiter, error) {
 		inst := p.idle[len(p.idle)-1]
 		p.idle = p.idle[:len(p.idle)-1]
 		inst.idle = false
-		p.lend(inst)
+		p.lend(inst, want)
 		return inst, nil, nil
-	case len(p.roomy) > 0:
+	case len(p.roomy) > 0 && !(p.lanes && (want.alone || len(fn.waiting) > 0)): // who waits already is not overtaken
 		inst := p.leastBusy()
-		p.lend(inst)
+		p.lend(inst, want)
 		return inst, nil, nil
 	case len(fn.waiting)-fn.coming() >= fn.v.opt.MaxWaiting:
 		return nil, nil, fn.refusal()
 	}
-	w := &waiter{pool: p, warm: warm, eager: p.busy == 0, ready: make(chan grant, 1)}
-	fn.waiting = append(fn.waiting, w)
+	w := &waiter{want: want, pool: p, eager: want.first || p.busy == 0, ready: make(chan grant, 1)}
+	fn.queue(w)
 	fn.grow()
 	return nil, w, nil
 }
@@ -67,14 +79,28 @@ func (p *pool) leastBusy() *instance {
 }
 
 // lend counts one more request of an instance that has room. Called with mu held.
-func (p *pool) lend(inst *instance) {
+func (p *pool) lend(inst *instance, want want) {
 	if inst.load == 0 {
 		p.busy++
+		if p.lanes {
+			inst.room = p.room(inst, want)
+		}
+	}
+	if want.warm {
+		p.warming++
 	}
 	inst.load++
 	inst.rested = false
 	inst.requests.Add(1)
 	p.sort(inst)
+}
+
+// room is how many requests may be in the lane of an instance that want comes to first. Called with mu held.
+func (p *pool) room(inst *instance, want want) int {
+	if want.alone || !inst.proven || p.pace > p.fn.v.quick {
+		return 1
+	}
+	return maxFlight
 }
 
 // returned counts one request less. Called with mu held.
@@ -89,7 +115,7 @@ func (p *pool) returned(inst *instance) {
 
 // sort puts an instance at the end of roomy or out of it. Called with mu held.
 func (p *pool) sort(inst *instance) {
-	if p.concurrency == 1 {
+	if p.concurrency == 1 && !p.lanes {
 		return
 	}
 	if i := slices.Index(p.roomy, inst); i >= 0 {
@@ -119,11 +145,11 @@ func (p *pool) widen(inst *instance) {
 // fill lends an instance to waiters until it has no room. Called with mu held.
 func (p *pool) fill(inst *instance) {
 	for inst.load < inst.room && !inst.leaving && !inst.retiring && (inst.load == 0 || !p.stale) {
-		w := p.next()
+		w := p.next(inst.load > 0)
 		if w == nil {
 			return
 		}
-		p.lend(inst)
+		p.lend(inst, w.want)
 		w.ready <- grant{inst: inst}
 	}
 }
@@ -135,7 +161,7 @@ func (p *pool) start() {
 	fn.mu.Lock()
 	p.starting--
 	if err != nil {
-		if w := p.next(); w != nil {
+		if w := p.next(false); w != nil {
 			w.ready <- grant{err: err}
 		}
 		fn.mu.Unlock()
@@ -147,6 +173,28 @@ func (p *pool) start() {
 	}
 	p.place(inst)
 	fn.mu.Unlock()
+}
+
+// served is put for a request that has told something about the function's pace.
+func (p *pool) served(inst *instance, took time.Duration) {
+	p.fn.mu.Lock()
+	defer p.fn.mu.Unlock()
+	p.pace += (min(took, paceMost) - p.pace) / paceMemory
+	inst.proven = true
+	if p.lanes && p.pace > p.fn.v.quick {
+		inst.room = 1
+	}
+	p.returned(inst)
+	p.place(inst)
+}
+
+// warmed is put for an instance that was lent to no request.
+func (p *pool) warmed(inst *instance) {
+	p.fn.mu.Lock()
+	defer p.fn.mu.Unlock()
+	p.warming--
+	p.returned(inst)
+	p.place(inst)
 }
 
 // put gives back an instance that has served a request and can serve another.
@@ -164,7 +212,10 @@ func (p *pool) place(inst *instance) {
 		return
 	}
 	if inst.exited() {
-		p.discard(inst)
+		inst.retiring = true
+		if p.sort(inst); inst.load == 0 {
+			p.discard(inst)
+		} // else an answer may stand in the pipe
 		return
 	}
 	p.fill(inst)

@@ -8,11 +8,18 @@ import (
 	"fcd/fc"
 )
 
+// A want is what a request asks of the instance that it gets.
+type want struct {
+	warm  bool // there is no request: one instance serves all of these and one with a request
+	alone bool // it must not stand behind another request of a lane, nor another behind it
+	first bool // it has waited before: it goes before the others, and an instance should be started for it at once
+}
+
 // A waiter is a request without an instance.
 type waiter struct {
+	want
 	pool  *pool
 	eager bool       // an instance should be started for it; otherwise it still hopes for a busy one
-	warm  bool       // it has no request: one instance serves all of these and a waiter with a request
 	ready chan grant // capacity 1; written at most once, by whoever removes the waiter from the queue
 }
 
@@ -78,10 +85,24 @@ func (fn *function) refusal() error {
 	return fc.Errorf(fc.ResourceThrottled, "no capacity for another instance of function %s", fn.name)
 }
 
-// next removes the first waiter of p from the queue. Called with mu held.
-func (p *pool) next() *waiter {
+// queue puts w at its place in the queue. Called with mu held.
+func (fn *function) queue(w *waiter) {
+	at := len(fn.waiting)
+	if w.first {
+		at = slices.IndexFunc(fn.waiting, func(other *waiter) bool { return !other.first })
+		at = max(at, 0)
+	}
+	fn.waiting = slices.Insert(fn.waiting, at, w)
+}
+
+// next removes the first waiter of p from the queue, unless it wants an instance that serves nobody and busy says that
+// this is not so. Called with mu held.
+func (p *pool) next(busy bool) *waiter {
 	for i, w := range p.fn.waiting {
 		if w.pool == p {
+			if busy && w.alone && p.lanes {
+				return nil
+			}
 			p.fn.waiting = slices.Delete(p.fn.waiting, i, i+1)
 			return w
 		}
@@ -95,6 +116,7 @@ func (p *pool) wanted() (n int) {
 	for _, w := range p.fn.waiting {
 		switch {
 		case w.pool != p || !w.eager:
+		case w.warm && p.busy > 0: // one comes back
 		case w.warm:
 			warm = 1
 		default:
@@ -105,7 +127,7 @@ func (p *pool) wanted() (n int) {
 }
 
 func (p *pool) coming() int {
-	return p.starting*p.concurrency + p.closed*(p.concurrency-1)
+	return p.starting*p.concurrency + p.closed*(p.concurrency-1) + p.warming
 }
 
 // coming is how many requests can be lent to what starts now. Called with mu held.

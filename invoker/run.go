@@ -34,8 +34,9 @@ type run struct {
 	http           *fc.HTTPRequest // nil: the body is an event
 	qualifier      string
 	timeoutSeconds int
-	tail           *tail // of the whole request, its initializer included; nil if nobody asked for it
-	cold           bool  // the first request of the instance's life
+	tail           *tail  // of the whole request, its initializer included; nil if nobody asked for it
+	cold           bool   // the first request of the instance's life
+	enter          func() // where fences stand around requests: to be called in the order of their sending, just before it
 }
 
 // An outcome is how a run ended.
@@ -102,7 +103,7 @@ func (i *instance) answer(call fc.Call, t *fc.Target, keys frame.Credentials, co
 	}
 	var refusal *fc.Error
 	switch {
-	case errors.As(err, &refusal):
+	case errors.As(err, &refusal), errors.Is(err, errWithdrawn), errors.Is(err, errNotBehind):
 		i.pool.put(i)
 		return fc.Result{}, err
 	case err != nil:
@@ -116,7 +117,7 @@ func (i *instance) answer(call fc.Call, t *fc.Target, keys frame.Credentials, co
 	case out.then != nil:
 		i.pool.drop(i, out.then)
 	default:
-		i.pool.put(i)
+		i.pool.served(i, out.took)
 	}
 	return fc.Result{
 		RequestID: call.RequestID, Body: out.body, ErrorType: out.errorType, ErrorClass: out.class, LogTail: out.tail,
@@ -187,24 +188,27 @@ func (i *instance) open(kind frame.Type) error {
 // take place or was cut.
 func (i *instance) run(r run) (outcome, error) {
 	s := i.journal.begin(r.request.ID, r.qualifier, r.noun, r.tail)
+	r.enter = func() { i.journal.enter(s) }
 	err := i.open(r.kind)
 	begin := time.Now()
 	deadline := begin.Add(i.timeout(r.timeoutSeconds))
 	r.request.DeadlineMS = deadline.UnixMilli()
-	var answer frame.Answer
+	var got reply
 	if err == nil {
-		answer, err = i.speaker.exchange(r, deadline)
+		got, err = i.speaker.exchange(r, deadline)
 	}
-	took := time.Since(begin)
+	took := time.Since(begin) - got.waited
 	i.journal.touched.Store(true)
-	i.journal.drain()
+	if !got.drained {
+		i.journal.drain()
+	}
 	i.measure(took)
-	out, err := i.judge(r, s, answer, err, took)
+	out, err := i.judge(r, s, got.answer, err, took)
 	if err != nil {
 		return out, err
 	}
 	out.took = took
-	i.journal.end(s, i.failure(r, out, answer), out.errorType)
+	i.journal.end(s, i.failure(r, out, got.answer), out.errorType)
 	if s.ended != nil && out.class != frame.ClassTimeout {
 		limit := tailWait
 		if r.kind == frame.TypeInit && out.errorType == "" {
@@ -258,6 +262,12 @@ func (i *instance) judge(r run, s *section, a frame.Answer, err error, took time
 		return unhandled(fmt.Sprintf(timeoutText, r.timeoutSeconds), "", frame.ClassTimeout, i.expire), nil
 	case errors.As(err, &refusal):
 		return outcome{}, err
+	case errors.Is(err, errWithdrawn), errors.Is(err, errNotBehind):
+		i.journal.cancel(s)
+		return outcome{}, err
+	case errors.Is(err, errBehind):
+		<-i.gone
+		return i.judgeEnd(r, s, err, took)
 	case errors.As(err, &told) && told.fatal:
 		return unhandled(told.message, told.errorType, frame.ClassUnhandled, i.destroy), nil
 	case errors.As(err, &told):

@@ -97,7 +97,12 @@ func (w *web) ready() error {
 	}
 }
 
-func (w *web) exchange(r run, deadline time.Time) (frame.Answer, error) {
+func (w *web) exchange(r run, deadline time.Time) (reply, error) {
+	a, err := w.ask(r, deadline)
+	return reply{answer: a}, err
+}
+
+func (w *web) ask(r run, deadline time.Time) (frame.Answer, error) {
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
 	switch {

@@ -99,6 +99,15 @@ func (r *Reader) Read() (Frame, error) {
 	return Frame{Type: Type(p[4]), Header: rest[:hdrLen:hdrLen], Body: rest[hdrLen:]}, nil
 }
 
+// Ready tells whether a whole frame has been read ahead: Read will give it, or its error, without waiting.
+func (r *Reader) Ready() bool {
+	if r.r.Buffered() < preludeSize {
+		return false
+	}
+	p, err := r.r.Peek(4)
+	return err == nil && int64(r.r.Buffered()) >= 4+int64(binary.BigEndian.Uint32(p))
+}
+
 // drop reads a frame without keeping its body.
 func (r *Reader) drop(t Type, header, body int) (Frame, error) {
 	h, err := r.bytes(header)
@@ -163,17 +172,32 @@ func (w *Writer) Write(msgs ...Message) error {
 			w.buf = append(w.buf, m.Body...)
 			continue
 		}
-		if err := w.flush(); err != nil {
+		if err := w.Flush(); err != nil {
 			return err
 		}
 		if _, err := w.w.Write(m.Body); err != nil {
 			return err
 		}
 	}
-	return w.flush()
+	return w.Flush()
 }
 
-func (w *Writer) flush() error {
+// Prepare encodes messages, as Write does, for the next Flush, and returns how many bytes they have. What was prepared
+// before and not flushed is forgotten.
+func (w *Writer) Prepare(msgs ...Message) (size int, err error) {
+	w.buf = w.buf[:0]
+	for _, m := range msgs {
+		if w.buf, err = appendHead(w.buf, m); err != nil {
+			w.buf = w.buf[:0]
+			return 0, err
+		}
+		w.buf = append(w.buf, m.Body...)
+	}
+	return len(w.buf), nil
+}
+
+// Flush writes what was prepared, in a single write.
+func (w *Writer) Flush() error {
 	if len(w.buf) == 0 {
 		return nil
 	}

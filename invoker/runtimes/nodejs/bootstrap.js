@@ -108,9 +108,11 @@
     return out;
   }
 
-  // need reads until n bytes, at most what fits, stand in ahead from from on.
+  // need reads until n bytes, at most what fits, stand in ahead from from on. With nothing left over there is room for
+  // any packet of the pipe: what a read has no room for of one is lost.
   function need(n) {
     if (to - from >= n) return;
+    if (from === to) from = to = 0;
     if (ahead.length - from < n) {
       ahead.copy(ahead, 0, from, to);
       to -= from;
