@@ -1,7 +1,6 @@
 package invoker
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -307,12 +306,11 @@ func (c *child) do(word, rest string) {
 		c.request.ID = "another"
 		c.ok("")
 		select {}
-	case "raw": // "raw FD HEX": bytes of the test's own on a pipe, then an honest answer
-		fd, text, _ := strings.Cut(rest, " ")
-		b, err := hex.DecodeString(text)
+	case "acts": // "acts VICTIM HEX": acts of a hostile function, whose words name another request, then an honest answer
+		victim, text, _ := strings.Cut(rest, " ")
+		script, err := hex.DecodeString(text)
 		check(err)
-		to := map[string]*os.File{"1": os.Stdout, "2": os.Stderr, "4": c.raw}[fd]
-		to.Write(bytes.ReplaceAll(b, []byte("TOKEN"), c.token[:]))
+		c.act(script, victim)
 		c.ok("said")
 	case "garbage":
 		c.raw.Write([]byte(strings.Repeat("\xff", 4096)))
