@@ -42,6 +42,15 @@ type entry struct {
 
 func refuse(format string, args ...any) error { return fc.Errorf(fc.InvalidArgument, format, args...) }
 
+// unreadable tells a zip that is wrong, which is refused, from a disk that does not give it back.
+func unreadable(err error, format string, args ...any) error {
+	var disk *fs.PathError
+	if errors.As(err, &disk) {
+		return internal("unpack", err)
+	}
+	return refuse("%s: %v", fmt.Sprintf(format, args...), err)
+}
+
 // unpack makes the directory tree from the zip file. It checks every entry's claims before it writes the first, and
 // what they really hold while it writes. Files that old has as well are taken from its tree; nil has none. If it is spared,
 // the tree is there and is its spare. On error the tree may be partly there; the caller removes it.
@@ -61,7 +70,7 @@ func unpack(ctx context.Context, file, tree string, old *model, lim fc.Limits) e
 	in := &window{file: f}
 	z, err := zip.NewReader(in, info.Size())
 	if err != nil {
-		return refuse("code is not a zip file that can be read: %v", err)
+		return unreadable(err, "code is not a zip file that can be read")
 	}
 	entries, err := check(z.File, info.Size(), lim)
 	if err != nil {
@@ -300,14 +309,14 @@ func (u *unpacker) file(e entry) (err error) {
 func (u *unpacker) copy(w io.Writer, e entry) error {
 	r, err := e.file.Open()
 	if err != nil {
-		return refuse("entry %q of the code package cannot be read: %v", clip(e.name), err)
+		return unreadable(err, "entry %q of the code package cannot be read", clip(e.name))
 	}
 	defer r.Close()
 	in := &source{r: io.LimitReader(r, u.left+1)}
 	n, err := io.Copy(w, in)
 	switch {
 	case in.err != nil:
-		return refuse("entry %q of the code package cannot be read: %v", clip(e.name), in.err)
+		return unreadable(in.err, "entry %q of the code package cannot be read", clip(e.name))
 	case err != nil:
 		return internal("unpack", err)
 	case n > u.left:
