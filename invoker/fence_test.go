@@ -108,7 +108,7 @@ func sent(j *journal, id string) *section {
 	j.enter(s)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.say(s)
+	j.say(s, j.now())
 	return s
 }
 

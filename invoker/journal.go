@@ -88,7 +88,7 @@ func (j *journal) begin(id, qualifier, noun string, t *tail) *section {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.say(s)
+	j.say(s, j.now())
 	s.open, s.started = 1, true // end closes it
 	j.mixed.flight = append(j.mixed.flight, s)
 	j.mixed.begun.Store(true)
@@ -103,7 +103,7 @@ func (j *journal) enter(s *section) {
 	defer j.mu.Unlock()
 	if !j.begun {
 		j.begun = true
-		j.say(s)
+		j.say(s, j.now())
 	}
 	for _, p := range j.pipe {
 		if p.closed {
@@ -115,9 +115,9 @@ func (j *journal) enter(s *section) {
 }
 
 // say writes the first line of a section, once. Called with mu held.
-func (j *journal) say(s *section) {
+func (j *journal) say(s *section, at time.Time) {
 	if s.unsaid && j.wants(s) {
-		j.write(s, []byte("FC "+s.noun+" Start RequestId: "+s.id), j.now(), false)
+		j.write(s, []byte("FC "+s.noun+" Start RequestId: "+s.id), at, false)
 	}
 	s.unsaid = false
 }
@@ -200,8 +200,8 @@ func (j *journal) finish(s *section) {
 	if !j.wants(s) {
 		return
 	}
-	j.say(s)
 	now := j.now()
+	j.say(s, now)
 	for _, text := range s.lastLines() {
 		j.write(s, []byte(text), now, false)
 	}
@@ -440,7 +440,7 @@ func (p *logPipe) fence(f frame.Fence) {
 	}
 	p.current, p.late = p.queue[i], false
 	p.current.started = true
-	p.journal.say(p.current)
+	p.journal.say(p.current, p.at) // no later than the lines behind it, which were read with it
 	p.queue = slices.Delete(p.queue, 0, i+1)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -30,6 +31,26 @@ func TestRecordsCarryTheirOrigin(t *testing.T) {
 	}
 	if len(w.lines.all) != 4 || !texts["out x"] || !texts["err x"] {
 		t.Errorf("got %v", texts)
+	}
+}
+
+// A logstore sorts by time: what was read in one go must not come before the line that begins its request.
+func TestTheLinesOfARequestAreInTheOrderOfTheirTimes(t *testing.T) {
+	w := newWorld(t, nil)
+	ref := w.functions.set("hello", nil)
+	for range 20 {
+		res := w.call(t, ref, "print-both x")
+		w.lines.ended(t, res.RequestID)
+		var last time.Time
+		for _, r := range w.lines.records() {
+			if r.RequestID != res.RequestID {
+				continue
+			}
+			if r.Time.Before(last) {
+				t.Errorf("%q is of %v, the line before it of %v", r.Message, r.Time, last)
+			}
+			last = r.Time
+		}
 	}
 }
 
