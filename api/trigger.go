@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -14,7 +13,7 @@ import (
 	"fcd/store/catalog"
 )
 
-// headerExtensions asks for triggers of types that the cloud does not have, in lists.
+// headerExtensions asks for triggers of types that not all clients know, in lists.
 const headerExtensions = "X-Fcd-Extensions"
 
 // maxSiblings bounds how many triggers of one function are looked at for conflicts.
@@ -293,7 +292,7 @@ func (a *API) listTriggers(c *call) (answer, error) {
 		if err != nil {
 			return triggerView{}, err
 		}
-		if strings.HasPrefix(t.Type, fc.ExtensionPrefix) && c.Header.Get(headerExtensions) != "1" {
+		if t.Unlisted() && c.Header.Get(headerExtensions) != "1" {
 			return triggerView{}, errOmitted
 		}
 		return viewTrigger(t), nil

@@ -42,6 +42,7 @@ var floors = map[string]int{
 	"fcd/triggers/cdn":                3,
 	"fcd/triggers/http":               3,
 	"fcd/triggers/tablestore":         3,
+	"fcd/triggers/rds":                3,
 	"fcd/triggers/eventbridge":        3,
 	"fcd/invoker/async":               3,
 	"fcd/localcloud":                  3,

@@ -187,13 +187,14 @@ func TestOtherTypesOfTriggers(t *testing.T) {
 	folder := t.TempDir()
 	h := boot(t, func(c *config.Config) {
 		c.Triggers.Directories = []config.TriggerDirectory{{Name: "inbox", Path: folder}}
-		for name, service := range map[string]string{"mns": "mns.aliyuncs.com", "cdn": "cdn.aliyuncs.com", "ots": "ots.aliyuncs.com", "dir": "directory.fcd.local"} {
+		for name, service := range map[string]string{"mns": "mns.aliyuncs.com", "cdn": "cdn.aliyuncs.com", "ots": "ots.aliyuncs.com", "rds": "rds.aliyuncs.com", "dir": "directory.fcd.local"} {
 			c.RAM.Roles = append(c.RAM.Roles, config.Role{Name: name, Trust: trusting(service), Policies: []config.Policy{{Name: "AliyunFCInvocationAccess"}}})
 		}
 	})
 	h.service("in", functionRole)
-	h.python("in/see", "def handler(event, context):\n    print('saw ' + event.decode())\n")
+	h.python("in/see", "def handler(event, context):\n    print('saw ' + event.decode('ascii', 'backslashreplace'))\n")
 	topic, table := "acs:mns:"+region+":"+account+":/topics/T", "acs:ots:"+region+":"+account+":instance/i/table/t"
+	database := "acs:rds:" + region + ":" + account + ":dbinstance/rm-1"
 	trigger := func(name, kind, source, role string, config m) {
 		t.Helper()
 		h.must("POST", "/services/in/functions/see/triggers", m{"triggerName": name, "triggerType": kind, "sourceArn": source, "invocationRole": roleARN(role), "triggerConfig": config})
@@ -201,6 +202,7 @@ func TestOtherTypesOfTriggers(t *testing.T) {
 	trigger("mns", "mns_topic", topic, "mns", m{})
 	trigger("cdn", "cdn_events", "acs:cdn:*:"+account, "cdn", m{"eventName": "LogFileCreated", "filter": m{"domain": []string{"example.com"}}})
 	trigger("ots", "tablestore", table, "ots", m{})
+	trigger("rds", "rds", database, "rds", m{"subscriptionObjects": []string{"shop.orders"}, "eventFormat": "json"})
 	trigger("bus", "eventbridge", "", "ots", m{"eventRuleFilterPattern": `{"type":["demo"]}`})
 	trigger("dir", "x-directory", "acs:directory:"+region+":"+account+":inbox", "dir", m{})
 	if a := h.do("POST", "/services/in/functions/see/triggers", m{"triggerName": "bad", "triggerType": "mns_topic", "sourceArn": topic, "invocationRole": roleARN("cdn"), "triggerConfig": m{}}); a.status != 403 {
@@ -211,21 +213,25 @@ func TestOtherTypesOfTriggers(t *testing.T) {
 	h.must("POST", "!/fcd/v1/events/mns_topic", "a bare message", header("X-Fc-Source-Arn", topic), header("X-Fc-Event-Id", "2"))
 	h.must("POST", "!/fcd/v1/events/cdn_events", `{"events":[{"eventName":"LogFileCreated","traceId":"1","resource":{"domain":"example.com"}}]}`)
 	h.must("POST", "!/fcd/v1/events/tablestore", `{"Records":[{"Type":"PutRow"}]}`, header("X-Fc-Source-Arn", table))
+	h.must("POST", "!/fcd/v1/events/rds", "\xff\xfe rows of orders", header("X-Fc-Source-Arn", database))
 	h.must("POST", "!/fcd/v1/events/eventbridge", `{"specversion":"1.0","id":"1","source":"s","type":"demo"}`)
 	if err := os.WriteFile(filepath.Join(folder, "a.csv"), []byte("1,2"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h.logged("in/see", "saw a message", "saw a bare message", `saw {"events":[{"eventName":"LogFileCreated"`, `saw {"Records":[{"Type":"PutRow"}]}`,
+	h.logged("in/see", "saw a message", "saw a bare message", `saw {"events":[{"eventName":"LogFileCreated"`, `saw {"Records":[{"Type":"PutRow"}]}`, `saw \xff\xfe rows of orders`,
 		`saw {"specversion":"1.0","id":"1","source":"s","type":"demo"}`, `saw {"events":[{"eventName":"FileCreated","directory":"inbox","file":"a.csv"`)
 	if a := h.do("POST", "!/fcd/v1/events/timer", "{}"); a.status != 400 || a.code() != "InvalidArgument" {
 		t.Errorf("events of timers: %d %s", a.status, a.body)
 	}
 
-	if list := h.must("GET", "/services/in/functions/see/triggers", nil).body; strings.Contains(list, "x-directory") || strings.Count(list, "triggerName") != 4 {
+	if list := h.must("GET", "/services/in/functions/see/triggers", nil).body; strings.Contains(list, "x-directory") || strings.Contains(list, `"rds"`) || strings.Count(list, "triggerName") != 4 {
 		t.Errorf("a client that knows the cloud's types sees %s", list)
 	}
-	if list := h.must("GET", "/services/in/functions/see/triggers", nil, header("X-Fcd-Extensions", "1")).body; !strings.Contains(list, "x-directory") {
+	if list := h.must("GET", "/services/in/functions/see/triggers", nil, header("X-Fcd-Extensions", "1")).body; !strings.Contains(list, "x-directory") || !strings.Contains(list, `"rds"`) {
 		t.Errorf("a client that asked for all sees %s", list)
+	}
+	if got := string(h.must("GET", "/services/in/functions/see/triggers/rds", nil).body); !strings.Contains(got, `{"subscriptionObjects":["shop.orders"],"retry":3,"concurrency":1,"eventFormat":"json"}`) {
+		t.Errorf("the rds trigger is %s", got)
 	}
 	if bus := h.must("GET", "/services/in/functions/see/triggers/bus", nil).field("sourceArn"); bus != "acs:eventbridge:"+region+":"+account+":eventbus/default/rule/in-see-bus" {
 		t.Errorf("the source of the eventbridge trigger is %s", bus)

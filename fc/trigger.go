@@ -3,10 +3,11 @@ package fc
 import (
 	"encoding/json"
 	"regexp"
+	"strings"
 	"time"
 )
 
-// The trigger types that clients know (fc-go-sdk fails a whole list on any other).
+// The types of triggers that the cloud has.
 const (
 	TriggerOSS         = "oss"
 	TriggerTimer       = "timer"
@@ -15,6 +16,7 @@ const (
 	TriggerMNSTopic    = "mns_topic"
 	TriggerCDNEvents   = "cdn_events"
 	TriggerTablestore  = "tablestore"
+	TriggerRDS         = "rds"
 	TriggerEventBridge = "eventbridge"
 )
 
@@ -63,14 +65,19 @@ func (t *Trigger) Path() string { return t.ServiceName + "/" + t.FunctionName + 
 // TriggerTypes lists the names that a trigger's type may have on the wire, "logs" aside.
 func TriggerTypes() []string {
 	return []string{TriggerOSS, TriggerTimer, TriggerLog, TriggerHTTP, TriggerMNSTopic, TriggerCDNEvents,
-		TriggerTablestore, TriggerEventBridge}
+		TriggerTablestore, TriggerRDS, TriggerEventBridge}
 }
 
-// ExtensionPrefix begins the types of triggers that are not the cloud's: clients that do not ask for them are not shown
-// such triggers in lists, since some fail on a type that they do not know.
-const ExtensionPrefix = "x-"
+// extensionPrefix begins the types of triggers that are not the cloud's.
+const extensionPrefix = "x-"
 
-var extensionType = regexp.MustCompile(`^` + ExtensionPrefix + `[a-z0-9][a-z0-9-]{0,31}$`)
+// Unlisted tells whether lists leave the trigger out for clients that do not ask for all: fc-go-sdk fails a whole list on a
+// type that it does not know.
+func (t *Trigger) Unlisted() bool {
+	return t.Type == TriggerRDS || strings.HasPrefix(t.Type, extensionPrefix)
+}
+
+var extensionType = regexp.MustCompile(`^` + extensionPrefix + `[a-z0-9][a-z0-9-]{0,31}$`)
 
 // Validate checks the fields that all kinds of triggers share; the kind itself checks SourceARN, InvocationRole and
 // Config. Errors are *Error with InvalidArgument and name the field and the value.

@@ -138,7 +138,7 @@ func TestTriggerValidate(t *testing.T) {
 		{"no name", fc.Trigger{Type: fc.TriggerOSS}, "TriggerName is required"},
 		{"no type", fc.Trigger{Name: "t"}, "TriggerType is required"},
 		{"an unknown type", fc.Trigger{Name: "t", Type: "fax"},
-			"TriggerType is set to an invalid value (allowed: oss | timer | log | http | mns_topic | cdn_events | tablestore | eventbridge, actual: 'fax')"},
+			"TriggerType is set to an invalid value (allowed: oss | timer | log | http | mns_topic | cdn_events | tablestore | rds | eventbridge, actual: 'fax')"},
 		{"a long description", fc.Trigger{Name: "t", Type: fc.TriggerOSS, Description: strings.Repeat("x", 300)},
 			"Description is set to"},
 	}

@@ -22,6 +22,7 @@ import (
 	triggerlogs "fcd/triggers/logs"
 	"fcd/triggers/mnstopic"
 	triggeross "fcd/triggers/oss"
+	"fcd/triggers/rds"
 	"fcd/triggers/tablestore"
 	"fcd/triggers/timer"
 )
@@ -125,6 +126,7 @@ func (d *Daemon) openTriggers(context.Context) error {
 		mnstopic.Kind(region, account),
 		cdn.Kind(account),
 		tablestore.Kind(region, account),
+		rds.Kind(region, account),
 		eventbridge.Kind(region, account),
 	}
 	if len(d.cfg.Triggers.Directories) > 0 {
