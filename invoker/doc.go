@@ -29,7 +29,7 @@
 // generation, launch.go how they come to be, stock.go and restock.go the generic processes, door.go the
 // daemon's services inside instances, process.go a started program,
 // instance.go a program bound to a function, run.go one request on it, speaker.go the ways to speak to it: lane.go,
-// mux.go and web.go; fence.go, journal.go, mixed.go and pump.go the log lines, tail.go the end of a log, janitor.go the
+// mux.go and web.go; fence.go, journal.go, logpipe.go, mixed.go and pump.go the log lines, tail.go the end of a log, janitor.go the
 // retirement of idle instances.
 //
 // A warm call reads no store, parses no event and takes no lock that functions share. The package does not queue
