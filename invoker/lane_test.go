@@ -264,6 +264,7 @@ func TestNobodyWaitsBehindARequestThatTurnsOutSlow(t *testing.T) {
 	w, ref, _ := newQuick(t, nil)
 	file, open := gate(t)
 	slow := w.running(t, ref, "slow", "wait "+file)
+	w.call(t, ref, "echo alone")
 	var others sync.WaitGroup
 	for i := range 20 {
 		others.Go(func() {

@@ -188,6 +188,15 @@ func (p *pool) served(inst *instance, took time.Duration) {
 	p.place(inst)
 }
 
+// narrow is put for a request that was withdrawn: nobody else is to stand behind the one that is slow.
+func (p *pool) narrow(inst *instance) {
+	p.fn.mu.Lock()
+	defer p.fn.mu.Unlock()
+	inst.room = 1
+	p.returned(inst)
+	p.place(inst)
+}
+
 // warmed is put for an instance that was lent to no request.
 func (p *pool) warmed(inst *instance) {
 	p.fn.mu.Lock()

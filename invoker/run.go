@@ -103,7 +103,10 @@ func (i *instance) answer(call fc.Call, t *fc.Target, keys frame.Credentials, co
 	}
 	var refusal *fc.Error
 	switch {
-	case errors.As(err, &refusal), errors.Is(err, errWithdrawn), errors.Is(err, errNotBehind):
+	case errors.Is(err, errWithdrawn):
+		i.pool.narrow(i)
+		return fc.Result{}, err
+	case errors.As(err, &refusal), errors.Is(err, errNotBehind):
 		i.pool.put(i)
 		return fc.Result{}, err
 	case err != nil:
