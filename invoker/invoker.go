@@ -20,7 +20,7 @@ import (
 type Invoker struct {
 	opt     Options
 	caps    sandbox.Caps
-	quick   time.Duration // the pace up to which requests may stand behind others
+	inLine  time.Duration // how long a request may expect to stand behind others
 	metrics *metrics
 	budget  budget
 	pump    *pump
@@ -60,7 +60,7 @@ func New(o Options) (*Invoker, error) {
 	v := &Invoker{
 		caps:      caps,
 		opt:       o,
-		quick:     paceQuick,
+		inLine:    inLine,
 		budget:    budget{maxInstances: o.MaxInstances, maxMemoryMB: o.MaxMemoryMB},
 		instances: make(map[*process]struct{}),
 		janitor:   newJanitor(),

@@ -250,7 +250,7 @@ func TestAnswersOutOfOrderReachTheirOwn(t *testing.T) {
 func newQuick(t *testing.T, change func(*fc.Service, *fc.Function)) (*world, fc.FunctionRef, *pool) {
 	t.Helper()
 	w := newWorld(t, func(o *Options) { o.FunctionConcurrency = 2 })
-	w.Invoker.quick = time.Hour
+	w.Invoker.inLine = time.Hour
 	ref := w.functions.set("hello", change)
 	w.call(t, ref, "echo x")
 	target, err := w.functions.Target(ref)
@@ -258,6 +258,31 @@ func newQuick(t *testing.T, change func(*fc.Service, *fc.Function)) (*world, fc.
 		t.Fatal(err)
 	}
 	return w, ref, w.pool(target)
+}
+
+func TestPaceIsThatOfTheQuickerRequests(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		slow  int // of four requests
+		least time.Duration
+		most  time.Duration
+	}{
+		{"all quick", 0, 90 * time.Microsecond, 115 * time.Microsecond},
+		{"half of them waited for a processor", 2, 90 * time.Microsecond, 115 * time.Microsecond},
+		{"all slow", 4, paceMost, paceMost},
+	} {
+		pace := time.Duration(paceUnknown)
+		for n := range 1000 {
+			took := 100 * time.Microsecond
+			if n%4 < tt.slow {
+				took = time.Second
+			}
+			pace = paced(pace, took)
+		}
+		if pace < tt.least || pace > tt.most {
+			t.Errorf("%s: %v", tt.name, pace)
+		}
+	}
 }
 
 func TestNobodyWaitsBehindARequestThatTurnsOutSlow(t *testing.T) {

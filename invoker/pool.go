@@ -20,20 +20,29 @@ type pool struct {
 	busy     int
 	starting int
 	warming  int           // lent to nobody's request, so that they come back at once
-	pace     time.Duration // how long requests have taken of late, on average
+	pace     time.Duration // how long quick requests have taken of late; see paced
 	closed   int           // busy instances that serve one request until they are open to as many as concurrency says
 	live     int           // idle, busy, starting, and those that are being killed
 	stale    bool          // the target has changed: no instance is kept once it has served its request
 	gone     bool          // removed from the function; look the pool up again
 }
 
-// How quick a function must be for requests to stand behind others.
+// How quick a function must be for requests to stand behind others. Its pace is the time that a quarter of its requests
+// stay below: what most take where processors are scarce is a matter of the machine.
 const (
-	paceQuick   = time.Millisecond
-	paceMost    = 16 * time.Millisecond // a longer request counts as this
-	paceMemory  = 16                    // requests
-	paceUnknown = 2 * paceQuick
+	inLine      = 2 * time.Millisecond // how long a request may expect to stand behind others
+	paceUnknown = 2 * inLine
+	paceLeast   = 10 * time.Microsecond
+	paceMost    = 16 * time.Millisecond
 )
+
+// paced is the pace after a further request: a step down for one below it, a third of a step up for one above.
+func paced(pace, took time.Duration) time.Duration {
+	if took < pace {
+		return max(pace-pace*3/40, paceLeast)
+	}
+	return min(pace+pace/40, paceMost)
+}
 
 var errPoolGone = errors.New("the pool was removed")
 
@@ -97,10 +106,10 @@ func (p *pool) lend(inst *instance, want want) {
 
 // room is how many requests may be in the lane of an instance that want comes to first. Called with mu held.
 func (p *pool) room(inst *instance, want want) int {
-	if want.alone || !inst.proven || p.pace > p.fn.v.quick {
+	if want.alone || !inst.proven {
 		return 1
 	}
-	return maxFlight
+	return min(1+int(p.fn.v.inLine/p.pace), maxFlight)
 }
 
 // returned counts one request less. Called with mu held.
@@ -179,10 +188,10 @@ func (p *pool) start() {
 func (p *pool) served(inst *instance, took time.Duration) {
 	p.fn.mu.Lock()
 	defer p.fn.mu.Unlock()
-	p.pace += (min(took, paceMost) - p.pace) / paceMemory
+	p.pace = paced(p.pace, took)
 	inst.proven = true
-	if p.lanes && p.pace > p.fn.v.quick {
-		inst.room = 1
+	if p.lanes {
+		inst.room = min(inst.room, p.room(inst, want{}))
 	}
 	p.returned(inst)
 	p.place(inst)
