@@ -51,23 +51,17 @@ type sentRequest struct {
 // request sends one and returns when it is in the pipe.
 func (k *track) request(t *testing.T, id string, timeout time.Duration) *sentRequest {
 	t.Helper()
-	before := k.inFlight()
+	entered := make(chan struct{})
 	s := &sentRequest{id: id, done: make(chan error, 1)}
 	go func() {
-		got, err := k.exchange(run{kind: frame.TypeInvoke, request: frame.Request{ID: id}, body: []byte("event " + id), enter: func() {}}, time.Now().Add(timeout))
+		got, err := k.exchange(run{kind: frame.TypeInvoke, request: frame.Request{ID: id}, body: []byte("event " + id), enter: func() { close(entered) }}, time.Now().Add(timeout))
 		s.got = got
 		s.done <- err
 	}()
-	for k.inFlight() == before {
-		time.Sleep(50 * time.Microsecond)
-	}
-	return s
-}
-
-func (k *track) inFlight() int {
+	<-entered // under mu, which is held until it is in flight
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return len(k.flight)
+	return s
 }
 
 // take is one read of the program.

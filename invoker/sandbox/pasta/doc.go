@@ -3,7 +3,7 @@
 // as sockets of the host, like any program of the user.
 //
 //	network namespace of the host     of the daemon                       of an instance
-//	sockets of pasta <-----------> uplink0 [ package nat ] fcdXXXX-1 ==== eth0    lo
+//	sockets of pasta <-----------> uplink0 [ package nat ] fcd1a2b-1 ==== eth0    lo
 //
 // Open makes the namespace and starts pasta; package nat, told of the namespace by its Options.Inside, does the rest
 // there as it does it for root in the host's. pasta would lead to the host's own addresses as to any other: closing them
