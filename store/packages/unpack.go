@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"syscall"
 
 	"fcd/fc"
 )
@@ -44,9 +45,13 @@ func refuse(format string, args ...any) error { return fc.Errorf(fc.InvalidArgum
 
 // unreadable tells a zip that is wrong, which is refused, from a disk that does not give it back.
 func unreadable(err error, format string, args ...any) error {
-	var disk *fs.PathError
+	var disk syscall.Errno
 	if errors.As(err, &disk) {
 		return internal("unpack", err)
+	}
+	var read *fs.PathError // at a place that the zip names and no file has
+	if errors.As(err, &read) {
+		err = read.Err
 	}
 	return refuse("%s: %v", fmt.Sprintf(format, args...), err)
 }
