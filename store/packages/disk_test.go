@@ -3,7 +3,10 @@ package packages
 import (
 	"fmt"
 	"io/fs"
+	"math"
+	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -18,6 +21,24 @@ func TestADiskThatFailsIsNoBadPackage(t *testing.T) {
 	} {
 		if err == nil || fc.CodeOf(err) == fc.InvalidArgument {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A place that no file can have is the package's fault, and its answer names no file of the daemon.
+func TestAPlaceThatNoFileHasIsABadPackage(t *testing.T) {
+	f, err := os.Open(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, at := range []int64{-1, math.MaxInt64 - 10} {
+		_, err := f.ReadAt(make([]byte, 100), at)
+		if err == nil {
+			t.Fatalf("there is something at %d", at)
+		}
+		if err := unreadable(err, "entry"); fc.CodeOf(err) != fc.InvalidArgument || strings.Contains(err.Error(), f.Name()) {
+			t.Errorf("at %d: %v", at, err)
 		}
 	}
 }

@@ -45,11 +45,12 @@ func refuse(format string, args ...any) error { return fc.Errorf(fc.InvalidArgum
 
 // unreadable tells a zip that is wrong, which is refused, from a disk that does not give it back.
 func unreadable(err error, format string, args ...any) error {
+	// At a place that the zip names and no file can have, the kernel says these two, and package os an error of its own.
 	var disk syscall.Errno
-	if errors.As(err, &disk) {
+	if errors.As(err, &disk) && disk != syscall.EINVAL && disk != syscall.EOVERFLOW {
 		return internal("unpack", err)
 	}
-	var read *fs.PathError // at a place that the zip names and no file has
+	var read *fs.PathError
 	if errors.As(err, &read) {
 		err = read.Err
 	}
