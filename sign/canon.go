@@ -2,38 +2,14 @@ package sign
 
 import (
 	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
 	"hash"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 )
-
-// isoBasic is the date form of the version 4 signatures.
-const isoBasic = "20060102T150405Z"
-
-// dateForms are the date forms that clients send: RFC 1123 with any zone name that means UTC, the two older HTTP forms
-// and the version 4 form. "2" reads one digit as well as two.
-var dateForms = [...]string{
-	"Mon, 2 Jan 2006 15:04:05 GMT",
-	"Mon, 2 Jan 2006 15:04:05 UTC",
-	"Mon, 2 Jan 2006 15:04:05 -0700",
-	"Monday, 02-Jan-06 15:04:05 GMT",
-	time.ANSIC,
-	isoBasic,
-	time.RFC3339,
-}
-
-func parseDate(s string) (time.Time, bool) {
-	for _, f := range dateForms {
-		if t, err := time.Parse(f, s); err == nil {
-			return t.UTC(), true
-		}
-	}
-	return time.Time{}, false
-}
 
 // field is one header or query parameter.
 type field struct {
@@ -57,8 +33,9 @@ func headers(h http.Header, wanted func(lower string) bool) []field {
 }
 
 // prefixed is headers for a lower-case prefix. Names without it, which are most, cost nothing.
-func prefixed(h http.Header, prefix string) []field {
-	var out []field
+func prefixed(h http.Header, prefix string) []field { return appendPrefixed(nil, h, prefix) }
+
+func appendPrefixed(out []field, h http.Header, prefix string) []field {
 	for k, v := range h {
 		if len(k) < len(prefix) || !strings.EqualFold(k[:len(prefix)], prefix) {
 			continue
@@ -69,16 +46,23 @@ func prefixed(h http.Header, prefix string) []field {
 	return out
 }
 
-// lines renders headers as "name:value\n" each.
-func lines(fs []field) string {
-	var b strings.Builder
-	for _, f := range fs {
-		b.WriteString(f.name)
-		b.WriteByte(':')
-		b.WriteString(f.value)
-		b.WriteByte('\n')
+// value is the first value of a header, whose name is in canonical form.
+func value(h http.Header, name string) string {
+	if v := h[name]; len(v) > 0 {
+		return v[0]
 	}
-	return b.String()
+	return ""
+}
+
+// lines renders headers as "name:value\n" each.
+func lines(fs []field) string { return string(appendLines(nil, fs)) }
+
+func appendLines(b []byte, fs []field) []byte {
+	for _, f := range fs {
+		b = append(append(b, f.name...), ':')
+		b = append(append(b, f.value...), '\n')
+	}
+	return b
 }
 
 // queryFields decodes a raw query in wire order. Unlike url.ParseQuery it keeps whatever does not decode as it stands
@@ -167,6 +151,39 @@ func macSum(h func() hash.Hash, secret []byte, s string) []byte {
 	m := hmac.New(h, secret)
 	m.Write([]byte(s))
 	return m.Sum(nil)
+}
+
+// mac256 is macSum for SHA-256 that puts nothing on the heap: every request to the API has one.
+func mac256(secret string, text []byte) (sum [sha256.Size]byte) {
+	var pad [sha256.BlockSize]byte
+	if len(secret) > len(pad) {
+		sum = sha256.Sum256([]byte(secret))
+		copy(pad[:], sum[:])
+	} else {
+		copy(pad[:], secret)
+	}
+	for i := range pad {
+		pad[i] ^= 0x36
+	}
+	h := sha256.New()
+	h.Write(pad[:])
+	h.Write(text)
+	h.Sum(sum[:0])
+	for i := range pad {
+		pad[i] ^= 0x36 ^ 0x5c
+	}
+	h.Reset()
+	h.Write(pad[:])
+	h.Write(sum[:])
+	h.Sum(sum[:0])
+	return sum
+}
+
+// isBase64 tells in constant time whether signature is the base64 of sum.
+func isBase64(signature string, sum [sha256.Size]byte) bool {
+	var want, got [(sha256.Size + 2) / 3 * 4]byte
+	base64.StdEncoding.Encode(want[:], sum[:])
+	return len(signature) == len(got) && hmac.Equal(want[:], got[:copy(got[:], signature)])
 }
 
 // macMatches tells in constant time whether signature is the base64 of the keyed hash of any candidate.

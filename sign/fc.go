@@ -1,7 +1,7 @@
 package sign
 
 import (
-	"crypto/sha256"
+	"cmp"
 	"encoding/base64"
 	"net/http"
 	"slices"
@@ -32,8 +32,9 @@ type FC struct {
 	Expires     time.Time // of a presigned URL, else zero
 
 	signature string
-	head      string // the string to sign up to the resource
-	resources []string
+	head      []byte // the string to sign up to the resource
+	resource  string // as most clients sign it
+	others    []string
 }
 
 // ParseFC reads the signature of r. Paths of HTTP triggers ("/2016-08-15/proxy/...") may also be signed in the query.
@@ -41,7 +42,7 @@ type FC struct {
 // RequestTimeTooSkewed (a date that is none).
 func ParseFC(r *http.Request) (FC, error) {
 	proxy := strings.HasPrefix(r.URL.Path, proxyPrefix)
-	auth := r.Header.Get("Authorization")
+	auth := value(r.Header, "Authorization")
 	if auth == "" && proxy {
 		if q := queryFields(r.URL.RawQuery); hasField(q, fcSignature) {
 			return parseFCQuery(r, q)
@@ -55,10 +56,7 @@ func ParseFC(r *http.Request) (FC, error) {
 	if !ok || !ok2 || id == "" || sig == "" {
 		return FC{}, fc.Errorf(fc.AccessDenied, "header Authorization is not of the form 'FC <access key ID>:<signature>'")
 	}
-	line := r.Header.Get("Date")
-	if line == "" {
-		line = r.Header.Get("X-Fc-Date")
-	}
+	line := cmp.Or(value(r.Header, "Date"), value(r.Header, "X-Fc-Date"))
 	if line == "" {
 		return FC{}, fc.Errorf(fc.MissingRequiredHeader, "required HTTP header Date was not specified")
 	}
@@ -66,11 +64,11 @@ func ParseFC(r *http.Request) (FC, error) {
 	if !ok {
 		return FC{}, fc.Errorf(fc.RequestTimeTooSkewed, "the date of the request %q is not an HTTP date", line)
 	}
-	f := FC{AccessKeyID: id, Token: r.Header.Get(fcToken), Date: date, signature: sig, head: fcHead(r, line)}
+	f := FC{AccessKeyID: id, Token: value(r.Header, "X-Fc-Security-Token"), Date: date, signature: sig, head: fcHead(r, line)}
 	if proxy {
-		f.resources = proxyResources(r, queryFields(r.URL.RawQuery))
+		f.resource, f.others = proxyResources(r, queryFields(r.URL.RawQuery))
 	} else {
-		f.resources = plainResources(r)
+		f.resource, f.others = plainResources(r)
 	}
 	return f, nil
 }
@@ -87,10 +85,12 @@ func parseFCQuery(r *http.Request, q []field) (FC, error) {
 		return FC{}, fc.Errorf(fc.AccessDenied, "%s %q of the signed URL is not a time in seconds", fcExpires, expires)
 	}
 	token, _ := first(q, fcToken)
-	return FC{
+	f := FC{
 		AccessKeyID: id, Token: token, Presigned: true, Expires: time.Unix(sec, 0).UTC(),
-		signature: sig, head: fcHead(r, expires), resources: proxyResources(r, q),
-	}, nil
+		signature: sig, head: fcHead(r, expires),
+	}
+	f.resource, f.others = proxyResources(r, q)
+	return f, nil
 }
 
 func hasField(fs []field, name string) bool {
@@ -99,28 +99,31 @@ func hasField(fs []field, name string) bool {
 }
 
 // fcHead is the string to sign without the resource. Empty x-fc-* values stay in it.
-func fcHead(r *http.Request, date string) string {
-	return r.Method + "\n" + r.Header.Get("Content-Md5") + "\n" + r.Header.Get("Content-Type") + "\n" + date + "\n" +
-		lines(prefixed(r.Header, "x-fc-"))
+func fcHead(r *http.Request, date string) []byte {
+	head := make([]byte, 0, 256)
+	for _, part := range [...]string{r.Method, value(r.Header, "Content-Md5"), value(r.Header, "Content-Type"), date} {
+		head = append(append(head, part...), '\n')
+	}
+	var room [8]field
+	return appendLines(head, appendPrefixed(room[:0], r.Header, "x-fc-"))
 }
 
 // plainResources are the candidates of management and invoke paths: decoded (Java, Python), as on the wire (Go, Node) and
 // with the query (the guide's form).
-func plainResources(r *http.Request) []string {
+func plainResources(r *http.Request) (decoded string, others []string) {
 	esc := r.URL.EscapedPath()
-	out := []string{r.URL.Path}
 	if esc != r.URL.Path {
-		out = append(out, esc)
+		others = append(others, esc)
 	}
 	if r.URL.RawQuery != "" {
-		out = append(out, esc+"?"+r.URL.RawQuery)
+		others = append(others, esc+"?"+r.URL.RawQuery)
 	}
-	return out
+	return r.URL.Path, others
 }
 
 // proxyResources are the candidates of HTTP trigger paths: decoded or as on the wire, followed by the sorted query, where
 // a parameter without "=" may have been signed as "key=" or as "key".
-func proxyResources(r *http.Request, q []field) []string {
+func proxyResources(r *http.Request, q []field) (one string, others []string) {
 	var out []string
 	for _, path := range []string{r.URL.Path, r.URL.EscapedPath()} {
 		for _, bare := range []bool{false, true} {
@@ -129,7 +132,7 @@ func proxyResources(r *http.Request, q []field) []string {
 			}
 		}
 	}
-	return out
+	return out[0], out[1:]
 }
 
 func proxyQuery(q []field, bare bool) string {
@@ -150,12 +153,12 @@ func proxyQuery(q []field, bare bool) string {
 
 // Verify tells whether the request was signed with secret.
 func (f FC) Verify(secret string) bool {
-	for _, res := range f.resources {
-		if equal(base64.StdEncoding.EncodeToString(macSum(sha256.New, []byte(secret), f.head+res)), f.signature) {
-			return true
-		}
-	}
-	return false
+	return f.signed(secret, f.resource) || slices.ContainsFunc(f.others, func(res string) bool { return f.signed(secret, res) })
+}
+
+func (f FC) signed(secret, resource string) bool {
+	var room [512]byte
+	return isBase64(f.signature, mac256(secret, append(append(room[:0], f.head...), resource...)))
 }
 
 // Skewed tells whether the date of the request is more than MaxSkew from now, or the signed URL has expired.
@@ -191,6 +194,6 @@ func SignFC(r *http.Request, accessKeyID, secret, token string, now time.Time) {
 	if strings.HasPrefix(r.URL.Path, proxyPrefix) {
 		res = r.URL.Path + "\n" + proxyQuery(queryFields(r.URL.RawQuery), false)
 	}
-	sum := macSum(sha256.New, []byte(secret), fcHead(r, date)+res)
-	r.Header.Set("Authorization", "FC "+accessKeyID+":"+base64.StdEncoding.EncodeToString(sum))
+	sum := mac256(secret, append(fcHead(r, date), res...))
+	r.Header.Set("Authorization", "FC "+accessKeyID+":"+base64.StdEncoding.EncodeToString(sum[:]))
 }

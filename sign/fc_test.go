@@ -60,7 +60,7 @@ func TestFCVectors(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !s.Verify(secret) {
-				t.Errorf("not accepted; candidates %q after %q", s.resources, s.head)
+				t.Errorf("not accepted; candidates %q and %q after %q", s.resource, s.others, s.head)
 			}
 			if s.Verify(secret + "x") {
 				t.Error("accepted with another secret")
@@ -115,7 +115,7 @@ func TestFCCandidates(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !s.Verify("k") {
-				t.Errorf("not accepted; candidates %q", s.resources)
+				t.Errorf("not accepted; candidates %q and %q", s.resource, s.others)
 			}
 		})
 	}
