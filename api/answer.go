@@ -81,15 +81,14 @@ func (a *API) write(c *call, ans answer) int {
 	if ans.sent {
 		return ans.status
 	}
-	h := c.w.Header()
 	if ans.etag != "" {
-		h.Set("Etag", ans.etag)
+		c.set("Etag", ans.etag)
 	}
 	if ans.contentType == "" || !allowsBody(ans.status) {
 		a.head(c, ans)
 		return ans.status
 	}
-	h.Set("Content-Length", strconv.Itoa(len(ans.body)))
+	c.set("Content-Length", strconv.Itoa(len(ans.body)))
 	a.head(c, ans)
 	_, _ = c.w.Write(ans.body)
 	return ans.status
@@ -98,14 +97,12 @@ func (a *API) write(c *call, ans answer) int {
 // head sends the status and the headers.
 func (a *API) head(c *call, ans answer) {
 	h := c.w.Header()
-	values := make([]string, len(ans.header)) // of all, in one allocation
-	for i, f := range ans.header {
-		values[i] = f.value
-		h[f.name] = values[i : i+1 : i+1]
+	for _, f := range ans.header {
+		c.set(f.name, f.value)
 	}
 	setOwn(h, ans.own)
 	if ans.contentType != "" && allowsBody(ans.status) && len(h["Content-Type"]) == 0 {
-		h.Set("Content-Type", ans.contentType)
+		c.set("Content-Type", ans.contentType)
 	} else if len(h["Content-Type"]) == 0 {
 		h["Content-Type"] = nil // no sniffing
 	}

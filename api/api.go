@@ -93,19 +93,29 @@ type call struct {
 	*http.Request
 	w         http.ResponseWriter
 	requestID string
+	arrived   time.Time
 	op        *operation
 	params    params
 	caller    ram.Principal
+	values    []string   // of the answer's header, one behind the other
+	room      [10]string // what values begins in
+}
+
+// set sets a field of the answer's header; its name is in canonical form.
+func (c *call) set(name, value string) {
+	n := len(c.values)
+	c.values = append(c.values, value)
+	c.w.Header()[name] = c.values[n : n+1 : n+1]
 }
 
 // ServeHTTP answers one request. A panic of a handler is logged and answered as InternalServerError.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	start := a.o.Now()
-	c := &call{Request: r, w: w, requestID: fc.NewRequestID(), op: unrouted}
-	w.Header().Set(headerRequestID, c.requestID)
+	c := &call{Request: r, w: w, requestID: fc.NewRequestID(), arrived: a.o.Now(), op: unrouted}
+	c.values = c.room[:0]
+	c.set(headerRequestID, c.requestID)
 	status := http.StatusInternalServerError
 	defer func() {
-		a.metrics.observe(c.op.name, status, a.o.Now().Sub(start))
+		a.metrics.observe(c.op, status, a.o.Now().Sub(c.arrived))
 	}()
 	if strings.HasPrefix(r.URL.Path, codePath) {
 		c.op = codeDownload
@@ -113,7 +123,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	handle := (*API).operate
-	if strings.HasPrefix(r.URL.EscapedPath(), proxyPath) {
+	if strings.HasPrefix(r.URL.Path, proxyPath) && strings.HasPrefix(r.URL.EscapedPath(), proxyPath) {
 		handle = (*API).proxy
 	}
 	ans, err := a.guarded(c, handle)

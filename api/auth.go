@@ -19,7 +19,7 @@ func (a *API) authenticate(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := sig.Check(a.o.Now()); err != nil {
+	if err := sig.Check(c.arrived); err != nil {
 		return err
 	}
 	if !sig.Verify(id.Secret) {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"fmt"
-	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -15,7 +14,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 
-	operations sync.Map // name of the operation -> *operationMetrics
+	operations sync.Map // *operation -> *operationMetrics
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -43,26 +42,24 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 
 // An operationMetrics are the series of one operation, looked up once.
 type operationMetrics struct {
-	ok       func() prometheus.Counter // status 200; made with the first
+	requests sync.Map // status -> prometheus.Counter
 	duration prometheus.Observer
 }
 
-func (m *metrics) of(operation string) *operationMetrics {
-	if o, found := m.operations.Load(operation); found {
+func (m *metrics) of(op *operation) *operationMetrics {
+	if o, found := m.operations.Load(op); found {
 		return o.(*operationMetrics)
 	}
-	o, _ := m.operations.LoadOrStore(operation, &operationMetrics{
-		ok:       sync.OnceValue(func() prometheus.Counter { return m.requests.WithLabelValues(operation, "200") }),
-		duration: m.duration.WithLabelValues(operation)})
+	o, _ := m.operations.LoadOrStore(op, &operationMetrics{duration: m.duration.WithLabelValues(op.name)})
 	return o.(*operationMetrics)
 }
 
-func (m *metrics) observe(operation string, status int, took time.Duration) {
-	o := m.of(operation)
+func (m *metrics) observe(op *operation, status int, took time.Duration) {
+	o := m.of(op)
 	o.duration.Observe(took.Seconds())
-	if status == http.StatusOK {
-		o.ok().Inc()
-		return
+	requests, found := o.requests.Load(status)
+	if !found {
+		requests, _ = o.requests.LoadOrStore(status, m.requests.WithLabelValues(op.name, strconv.Itoa(status)))
 	}
-	m.requests.WithLabelValues(operation, strconv.Itoa(status)).Inc()
+	requests.(prometheus.Counter).Inc()
 }

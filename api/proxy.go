@@ -182,6 +182,9 @@ func (f flushing) Write(b []byte) (int, error) {
 
 // setOwn sets the headers that a function chose, but for those that are not its to choose.
 func setOwn(h http.Header, own map[string][]string) {
+	if len(own) == 0 {
+		return // nearly always, and to sort nothing has its price
+	}
 	for _, name := range slices.Sorted(maps.Keys(own)) {
 		lower := strings.ToLower(name)
 		if isOwn(lower) || lower == "content-length" || lower == "date" || lower == "server" {

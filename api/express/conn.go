@@ -44,7 +44,7 @@ type conn struct {
 
 func newConn(s *Server, tcp *net.TCPConn) *conn {
 	c := &conn{s: s, tcp: tcp, remote: tcp.RemoteAddr().String(), opened: time.Now(), buf: make([]byte, minBuffer)}
-	c.response.c, c.response.header = c, make(http.Header, 16)
+	c.response.c, c.response.header = c, make(http.Header)
 	c.hangUp.tcp = tcp
 	return c
 }

@@ -48,7 +48,7 @@ func (h *head) parse(b []byte) bool {
 		return false
 	}
 	if h.header == nil {
-		h.header, h.values = make(http.Header, 16), make([]string, maxFields)
+		h.header, h.values = make(http.Header), make([]string, maxFields)
 	}
 	clear(h.header)
 	h.host, h.length = "", -1
@@ -181,7 +181,7 @@ func (h *head) readLine(n int, text []byte) bool {
 // token tells whether s may be the name of a field.
 func token(s string) bool {
 	for i := range len(s) {
-		if !alphanumeric(s[i]) && strings.IndexByte("!#$%&'*+-.^_`|~", s[i]) < 0 {
+		if !alphanumeric(s[i]) && s[i] != '-' && strings.IndexByte("!#$%&'*+.^_`|~", s[i]) < 0 {
 			return false
 		}
 	}

@@ -119,3 +119,17 @@ func TestParsingTheSameRequestAgainAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// BenchmarkParse reads the head of an invocation as a signing client sends it, the same again and again.
+func BenchmarkParse(b *testing.B) {
+	request := []byte(post + "Date: Sun, 29 Nov 2026 01:02:03 GMT\r\nAuthorization: FC key:c2lnbmF0dXJlIG9mIDMyIGJ5dGVzIGluIGJhc2U2NC4uLi4=\r\n" +
+		"Content-Type: application/octet-stream\r\nX-Fc-Invocation-Type: Async\r\n\r\n" + strings.Repeat("x", 1024))
+	var h head
+	b.ReportAllocs()
+	for b.Loop() {
+		i := bytes.Index(request, []byte("\r\n\r\n"))
+		if !h.parse(request[:i+4]) {
+			b.Fatal("not plain")
+		}
+	}
+}

@@ -20,6 +20,7 @@ type response struct {
 	out    []byte // head and body, kept for the next answer
 	body   []byte // not yet sent
 	keys   []string
+	length [1]string // of the body, as the header holds it
 
 	declared int64 // length of the body as the handler said, -1 if it did not
 	written  int64
@@ -100,7 +101,8 @@ func (w *response) finish() bool {
 	}
 	if w.declared < 0 && !w.bodyless() {
 		w.declared = int64(len(w.body))
-		w.header["Content-Length"] = []string{strconv.Itoa(len(w.body))}
+		w.length[0] = strconv.Itoa(len(w.body))
+		w.header["Content-Length"] = w.length[:]
 	}
 	w.last = w.last || w.c.s.isStopping() || w.declared > w.written && !w.bodyless()
 	w.appendHead()
@@ -165,7 +167,7 @@ var oneLine = strings.NewReplacer("\r", " ", "\n", " ")
 
 // appendValue appends a field's value, which cannot begin another line.
 func appendValue(out []byte, value string) []byte {
-	if strings.ContainsAny(value, "\r\n") {
+	if strings.IndexByte(value, '\r') >= 0 || strings.IndexByte(value, '\n') >= 0 {
 		value = oneLine.Replace(value)
 	}
 	return append(out, strings.Trim(value, " \t")...)
