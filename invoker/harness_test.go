@@ -70,19 +70,17 @@ func (f *functions) set(name string, change func(*fc.Service, *fc.Function)) fc.
 type lines struct {
 	mu   sync.Mutex
 	all  []fc.LogRecord
-	more chan struct{}
+	more chan struct{} // closed when there are more
 }
 
-func newLines() *lines { return &lines{more: make(chan struct{}, 1)} }
+func newLines() *lines { return &lines{more: make(chan struct{})} }
 
 func (l *lines) Append(rs ...fc.LogRecord) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.all = append(l.all, rs...)
-	l.mu.Unlock()
-	select {
-	case l.more <- struct{}{}:
-	default:
-	}
+	close(l.more)
+	l.more = make(chan struct{})
 }
 
 // of are the messages of a request so far.
@@ -108,9 +106,10 @@ func (l *lines) until(t testing.TB, id string, ok func(fc.LogRecord) bool) fc.Lo
 			defer l.mu.Unlock()
 			return l.all[i]
 		}
+		more := l.more
 		l.mu.Unlock()
 		select {
-		case <-l.more:
+		case <-more:
 		case <-late:
 			t.Fatalf("the line of %s did not come; there are %q", id, l.of(id))
 		}
@@ -119,9 +118,15 @@ func (l *lines) until(t testing.TB, id string, ok func(fc.LogRecord) bool) fc.Lo
 
 // records are all so far.
 func (l *lines) records() []fc.LogRecord {
+	all, _ := l.now()
+	return all
+}
+
+// now are all records so far, and what is closed when there are more.
+func (l *lines) now() ([]fc.LogRecord, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Clone(l.all)
+	return slices.Clone(l.all), l.more
 }
 
 // find waits for a record that ok accepts, whatever its request.
@@ -129,13 +134,14 @@ func (l *lines) find(t testing.TB, ok func(fc.LogRecord) bool) fc.LogRecord {
 	t.Helper()
 	late := time.After(patience)
 	for {
-		for _, r := range l.records() {
+		all, more := l.now()
+		for _, r := range all {
 			if ok(r) {
 				return r
 			}
 		}
 		select {
-		case <-l.more:
+		case <-more:
 		case <-late:
 			t.Fatalf("the line did not come; there are %v", l.records())
 		}

@@ -36,7 +36,7 @@ type journal struct {
 	batch   []fc.LogRecord // what no Logs has yet: drain hands it over, at the latest with the pump's next tick
 
 	touched atomic.Bool // emptied since the pump's last tick
-	armed   bool        // the pump's, guarded by its mu
+	tended  atomic.Bool // the pump hands over at its next tick, whatever happens; it alone changes this, holding its mu
 }
 
 // maxBatch is how many records are handed over at a time.
@@ -114,7 +114,7 @@ func (j *journal) enter(s *section) {
 // say writes the first line of a section, once. Called with mu held.
 func (j *journal) say(s *section, at time.Time) {
 	if s.unsaid && j.wants(s) {
-		j.write(s, []byte("FC "+s.noun+" Start RequestId: "+s.id), at, false)
+		j.tell(s, "FC "+s.noun+" Start RequestId: "+s.id, at)
 	}
 	s.unsaid = false
 }
@@ -131,6 +131,7 @@ func (j *journal) cancel(s *section) {
 
 // end says how the section ended: with which error type, "" for none, and with which line of the daemon's about it, ""
 // if the function has written its own. The last lines follow what the function wrote: they wait for both end fences.
+// They are handed over with those of the next request, or by the pump's tick, so that one write to the log serves many.
 func (j *journal) end(s *section, failure, errorType string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -141,8 +142,11 @@ func (j *journal) end(s *section, failure, errorType string) {
 		j.handOver()
 		return
 	}
-	if s.open == 0 { // seldom: the answer comes before the end fences
-		j.finish(s)
+	if s.open > 0 {
+		return // the answer has come before the end fences
+	}
+	j.finish(s)
+	if !j.tended.Load() {
 		j.handOver()
 	}
 }
@@ -171,7 +175,9 @@ func (j *journal) takeTail(s *section) *tail {
 	defer j.mu.Unlock()
 	if s.open > 0 {
 		for _, text := range s.lastLines() {
-			s.tail.add([]byte(text))
+			if text != "" {
+				s.tail.add([]byte(text))
+			}
 		}
 	}
 	t := s.tail
@@ -200,36 +206,50 @@ func (j *journal) finish(s *section) {
 	now := j.now()
 	j.say(s, now)
 	for _, text := range s.lastLines() {
-		j.write(s, []byte(text), now, false)
+		if text != "" {
+			j.tell(s, text, now)
+		}
 	}
 }
 
 func (j *journal) wants(s *section) bool { return j.ship || s.tail != nil }
 
-func (s *section) lastLines() (lines []string) {
-	if s.failure != "" {
-		lines = append(lines, s.failure)
-	}
-	end := "FC " + s.noun + " End RequestId: " + s.id
+// lastLines are what failed, or "", and the end.
+func (s *section) lastLines() [2]string {
+	end := ""
 	switch s.errorType {
 	case fc.HandledInvocationError:
-		end += ", Error: Handled function error"
+		end = ", Error: Handled function error"
 	case fc.UnhandledInvocationError:
-		end += ", Error: Unhandled function error"
+		end = ", Error: Unhandled function error"
 	}
-	return append(lines, end)
+	return [2]string{s.failure, "FC " + s.noun + " End RequestId: " + s.id + end}
 }
 
-// write makes a record. Called with mu held if s has a tail.
+// write makes a record of a line of the function's. Called with mu held if s has a tail.
 func (j *journal) write(s *section, text []byte, at time.Time, late bool) {
 	if s != nil && s.tail != nil && !late {
 		s.tail.add(text)
 	}
-	if !j.ship {
-		return
+	if j.ship {
+		j.keep(s, string(text), at, late)
 	}
+}
+
+// tell makes a record of a line of the daemon's. Called with mu held.
+func (j *journal) tell(s *section, text string, at time.Time) {
+	if s.tail != nil {
+		s.tail.add([]byte(text))
+	}
+	if j.ship {
+		j.keep(s, text, at, false)
+	}
+}
+
+// keep puts a record into batch.
+func (j *journal) keep(s *section, text string, at time.Time, late bool) {
 	r := j.record
-	r.Time, r.Message, r.Late = at, string(text), late
+	r.Time, r.Message, r.Late = at, text, late
 	if s != nil {
 		r.RequestID, r.Qualifier = s.id, s.qualifier
 	}

@@ -24,7 +24,7 @@ type pump struct {
 	mu       sync.Mutex // guards the rest
 	journals map[*journal]struct{}
 	pipes    map[int32]*journal // by descriptor
-	ticking  bool               // the epoll's read deadline is set: some journal is not armed
+	ticking  bool               // the epoll's read deadline is set: some journal is tended
 }
 
 const (
@@ -61,15 +61,16 @@ func (p *pump) add(j *journal) error {
 		p.pipes[int32(l.fd)] = j
 	}
 	p.journals[j] = struct{}{}
-	p.tickLater()
+	p.tend(j)
 	return nil
 }
 
 // remove ends the care; the pipes may be closed afterwards.
 func (p *pump) remove(j *journal) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.drop(j)
+	p.mu.Unlock()
+	j.handOver()
 }
 
 func (p *pump) drop(j *journal) {
@@ -80,12 +81,19 @@ func (p *pump) drop(j *journal) {
 		}
 	}
 	delete(p.journals, j)
+	j.tended.Store(false)
 }
 
 func (p *pump) control(op, fd int, events uint32) (err error) {
 	event := unix.EpollEvent{Events: events, Fd: int32(fd)}
 	cerr := p.raw.Control(func(epoll uintptr) { err = unix.EpollCtl(int(epoll), op, fd, &event) })
 	return errors.Join(cerr, err)
+}
+
+// tend promises a journal the next tick. Called with mu held.
+func (p *pump) tend(j *journal) {
+	j.tended.Store(true)
+	p.tickLater()
 }
 
 // tickLater makes the next tick come. Called with mu held.
@@ -136,45 +144,46 @@ func (p *pump) serve(fd int32) {
 	}
 	n := j.drain()
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if n >= pumpFlood {
+	switch _, ours := p.journals[j]; {
+	case n >= pumpFlood:
 		p.arm(j)
-		return
+	case ours:
+		p.tend(j)
 	}
-	j.armed = false
-	p.tickLater()
+	p.mu.Unlock()
+	j.handOver() // what it got while it was tended
 }
 
 // tick arms the journals on which no request has ended since the last one and hands over what is left of the others.
 func (p *pump) tick() {
 	for _, j := range p.tock() {
-		j.handOver()
+		j.handOver() // what it got while it was tended
 	}
 }
 
-func (p *pump) tock() (unarmed []*journal) {
+func (p *pump) tock() (tended []*journal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ticking = false
 	_ = p.epoll.SetReadDeadline(time.Time{})
 	for j := range p.journals {
-		if j.armed {
+		if !j.tended.Load() {
 			continue
 		}
-		unarmed = append(unarmed, j)
+		tended = append(tended, j)
 		if j.touched.Swap(false) {
 			p.tickLater()
 			continue
 		}
 		p.arm(j)
 	}
-	return unarmed
+	return tended
 }
 
 // arm asks for one event of each pipe that is still open; what they hold already makes it come at once. Called with mu
 // held.
 func (p *pump) arm(j *journal) {
-	j.armed = true
+	j.tended.Store(false)
 	for _, l := range j.pipe {
 		if !l.ended.Load() && p.pipes[int32(l.fd)] == j {
 			_ = p.control(unix.EPOLL_CTL_MOD, l.fd, unix.EPOLLIN|unix.EPOLLONESHOT)
