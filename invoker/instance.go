@@ -20,9 +20,8 @@ const (
 	drainWait    = 100 * time.Millisecond // for log bytes behind the end of the tree
 	exitWait     = time.Second            // for the exit status behind the end of the answers, which tells an exit from a kill; as above
 	keysMargin   = 10 * time.Minute       // credentials are renewed when they have less left
-	measureEvery = 100 * time.Millisecond // memory of requests shorter than measureShort is looked at so often,
-	measureShort = time.Millisecond
-	measurePause = 10 * time.Millisecond // that of other requests, where they follow each other, so often
+	measureEvery = 100 * time.Millisecond // memory of requests quick enough to stand in line is looked at so often,
+	measurePause = 10 * time.Millisecond  // that of other requests, where they follow each other, so often
 	bytesPerMB   = 1 << 20
 )
 
@@ -140,7 +139,7 @@ func (i *instance) measure(took time.Duration) {
 	now := i.v.opt.Now()
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if since := now.Sub(i.measured); took < measureShort && since < measureEvery || took < measurePause && since < measurePause {
+	if since := now.Sub(i.measured); took < inLine && since < measureEvery || took < measurePause && since < measurePause {
 		return
 	}
 	i.measured = now

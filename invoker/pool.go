@@ -69,7 +69,7 @@ func (p *pool) take(want want) (*instance, *waiter, error) {
 	case len(fn.waiting)-fn.coming() >= fn.v.opt.MaxWaiting:
 		return nil, nil, fn.refusal()
 	}
-	w := &waiter{want: want, pool: p, eager: want.first || p.busy == 0, ready: make(chan grant, 1)}
+	w := newWaiter(p, want, want.first || p.busy == 0)
 	fn.queue(w)
 	fn.grow()
 	return nil, w, nil

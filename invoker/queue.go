@@ -3,6 +3,7 @@ package invoker
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"fcd/fc"
@@ -19,8 +20,23 @@ type want struct {
 type waiter struct {
 	want
 	pool  *pool
-	eager bool       // an instance should be started for it; otherwise it still hopes for a busy one
-	ready chan grant // capacity 1; written at most once, by whoever removes the waiter from the queue
+	eager bool        // an instance should be started for it; otherwise it still hopes for a busy one
+	ready chan grant  // capacity 1; written at most once, by whoever removes the waiter from the queue
+	timer *time.Timer // runs only while it waits
+}
+
+// waiters are those that nobody has in hand or in a queue: under load most requests wait, for a moment.
+var waiters = sync.Pool{New: func() any {
+	w := &waiter{ready: make(chan grant, 1), timer: time.NewTimer(time.Hour)}
+	w.timer.Stop()
+	return w
+}}
+
+// newWaiter makes a waiter that wait gives back.
+func newWaiter(p *pool, want want, eager bool) *waiter {
+	w := waiters.Get().(*waiter)
+	w.want, w.pool, w.eager = want, p, eager
+	return w
 }
 
 type grant struct {
@@ -34,18 +50,22 @@ func (fn *function) wait(ctx context.Context, w *waiter) (*instance, error) {
 	defer fn.v.waiting.Add(-1)
 	patience, limit := fn.v.opt.Patience, fn.v.opt.MaxWait
 	impatient := patience >= limit // it is not to become eager any more
-	timer := time.NewTimer(min(patience, limit))
-	defer timer.Stop()
+	w.timer.Reset(min(patience, limit))
+	defer func() {
+		w.timer.Stop()
+		w.pool = nil
+		waiters.Put(w)
+	}()
 	for {
 		select {
 		case g := <-w.ready:
 			return g.inst, g.err
-		case <-timer.C:
+		case <-w.timer.C:
 			if impatient {
 				return fn.giveUp(w, nil)
 			}
 			impatient = true
-			timer.Reset(limit - patience)
+			w.timer.Reset(limit - patience)
 			fn.mu.Lock()
 			w.eager = true
 			fn.grow()

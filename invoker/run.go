@@ -101,20 +101,9 @@ func (i *instance) answer(call fc.Call, t *fc.Target, keys frame.Credentials, co
 	if cold {
 		i.v.stock.answered()
 	}
-	var refusal *fc.Error
 	switch {
-	case errors.Is(err, errWithdrawn):
-		i.pool.narrow(i)
-		return fc.Result{}, err
-	case errors.As(err, &refusal), errors.Is(err, errNotBehind):
-		i.pool.put(i)
-		return fc.Result{}, err
 	case err != nil:
-		i.pool.drop(i, i.destroy)
-		if i.cutOff.Load() {
-			err = errClosing()
-		}
-		return fc.Result{}, err
+		return fc.Result{}, i.failed(err)
 	case out.retire:
 		i.pool.expel(i)
 	case out.then != nil:
@@ -127,6 +116,23 @@ func (i *instance) answer(call fc.Call, t *fc.Target, keys frame.Credentials, co
 		Duration: out.took, MaxMemoryMB: memory, CodeChecksum: t.Function.CodeChecksum, VersionID: t.VersionID,
 		InstanceID: i.id, Cold: cold, HTTP: out.http,
 	}, nil
+}
+
+// failed gives the instance back after a request that did not take place or was cut, and returns what the caller is told.
+func (i *instance) failed(err error) error {
+	var refusal *fc.Error
+	switch {
+	case errors.Is(err, errWithdrawn):
+		i.pool.narrow(i)
+	case errors.As(err, &refusal), errors.Is(err, errNotBehind):
+		i.pool.put(i)
+	default:
+		i.pool.drop(i, i.destroy)
+		if i.cutOff.Load() {
+			return errClosing()
+		}
+	}
+	return err
 }
 
 // stopOn cuts the instance, which serves nobody else, when stop is closed before end is called.

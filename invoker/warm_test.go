@@ -10,7 +10,7 @@ import (
 
 // maxWarmAllocs bounds what a warm call may allocate in the invoker: the section of its log, the answer, its result and
 // little else. Nothing depends on how many functions or instances there are.
-const maxWarmAllocs = 16
+const maxWarmAllocs = 11
 
 func TestAWarmCallAllocatesLittle(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Logs = discard{} })

@@ -67,7 +67,8 @@ type Reader struct {
 	// step, and thrown away, so that it costs no memory.
 	MaxBody int
 
-	r *bufio.Reader
+	r       *bufio.Reader
+	prelude [preludeSize]byte // of the frame at hand
 }
 
 // NewReader makes a Reader. It reads ahead, so nothing else may read from r.
@@ -76,8 +77,8 @@ func NewReader(r io.Reader) *Reader { return &Reader{r: bufio.NewReaderSize(r, r
 // Read waits for the next frame. A frame that breaks the bounds gives an error that wraps ErrTooLarge or ErrMalformed;
 // after any error the stream is out of step and must be closed.
 func (r *Reader) Read() (Frame, error) {
-	var p [preludeSize]byte
-	if _, err := io.ReadFull(r.r, p[:]); err != nil {
+	p := r.prelude[:]
+	if _, err := io.ReadFull(r.r, p); err != nil {
 		return Frame{}, err
 	}
 	total, hdrLen := binary.BigEndian.Uint32(p[:4]), binary.BigEndian.Uint32(p[5:])
