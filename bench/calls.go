@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"time"
 )
@@ -55,52 +54,19 @@ func (l *lab) duel(ctx context.Context, function string, comparator func(context
 			return pair{}, err
 		}
 		defer theirs.close()
-		p, err := l.compare(ctx, ours, theirs, rate)
-		if err != nil {
-			return p, err
+		if err := l.warm(ctx, ours, theirs); err != nil {
+			return pair{}, err
 		}
-		c, err := costs(ctx, s.process, ours, l.turn())
-		if err != nil {
-			return p, err
-		}
-		bc, err := costs(ctx, bareProcess, theirs, l.turn())
+		own, other := &metered{load: ours, process: s.process}, &metered{load: theirs, process: bareProcess}
+		p, err := l.compare(ctx, own, other, rate)
+		c, bc := own.cost(), other.cost()
 		p.Note += fmt.Sprintf("; µs of processor a call: daemon %.0f, functions %.0f, client %.0f against %.0f, %.0f, %.0f",
-			c.own, c.below, c.client, bc.own, bc.below, bc.client)
+			c[0], c[1], c[2], bc[0], bc[1], bc[2])
 		if err == nil {
 			err = l.profile(ctx, s, ours, fmt.Sprintf("%s-%d", function, connections))
 		}
 		return p, err
 	})
-}
-
-// A cost is the processor time of a call of a load, in microseconds. It changes less than speed does on a machine that
-// has other things to do.
-type cost struct{ own, below, client float64 }
-
-// costs runs a load and tells what a call costs the process that is called, its descendants and this program.
-func costs(ctx context.Context, p *process, calls load, d time.Duration) (cost, error) {
-	look := func() (at [3]time.Duration, err error) {
-		if at[0], err = p.cpu(); err == nil {
-			at[1], err = p.cpuBelow()
-		}
-		if err == nil {
-			at[2], err = cpuOf(os.Getpid())
-		}
-		return at, err
-	}
-	before, err := look()
-	if err != nil {
-		return cost{}, err
-	}
-	begin := time.Now()
-	got, err := calls.run(ctx, d)
-	if err != nil {
-		return cost{}, err
-	}
-	count := got.rate * time.Since(begin).Seconds()
-	after, err := look()
-	each := func(i int) float64 { return float64((after[i] - before[i]).Microseconds()) / count }
-	return cost{each(0), each(1), each(2)}, err
 }
 
 // single measures one connection of an ordinary client, as a program that calls one function after the other.
@@ -109,6 +75,9 @@ func single(ctx context.Context, l *lab, bytes int) ([]pair, error) {
 		ours, theirs := newOrdinary(http.StatusOK, fcd), newOrdinary(http.StatusOK, bare)
 		defer ours.close()
 		defer theirs.close()
+		if err := l.warm(ctx, ours, theirs); err != nil {
+			return pair{}, err
+		}
 		return l.compareCalls(ctx, ours, theirs)
 	})
 }
@@ -148,17 +117,12 @@ func (l *lab) compareCalls(ctx context.Context, ours, theirs load) (pair, error)
 	return l.compareBy(ctx, finer*l.turns(), l.turn()/finer, ours, theirs, p50)
 }
 
-// compare runs two loads in turn, once without looking.
+// compare runs two loads in turn.
 func (l *lab) compare(ctx context.Context, ours, theirs load, figure func(sample) float64) (pair, error) {
 	return l.compareBy(ctx, l.turns(), l.turn(), ours, theirs, figure)
 }
 
 func (l *lab) compareBy(ctx context.Context, turns int, turn time.Duration, ours, theirs load, figure func(sample) float64) (pair, error) {
-	for _, side := range []load{ours, theirs} {
-		if _, err := side.run(ctx, turn); err != nil {
-			return pair{}, err
-		}
-	}
 	var tails [2][]float64
 	side := func(i int, side load) func(context.Context) (float64, error) {
 		return func(ctx context.Context) (float64, error) {

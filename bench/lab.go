@@ -77,9 +77,9 @@ func (l *lab) main(ctx context.Context) (*server, error) {
 func (l *lab) comparator(name string) string { return filepath.Join(l.dir, "comparators", name) }
 
 // quickTime bounds the turns of one experiment in quick mode, whatever else the machine does.
-const quickTime = 4 * time.Second
+const quickTime = 3 * time.Second
 
-// begin starts the time of an experiment.
+// begin starts the time of an experiment, again once its loads are warm.
 func (l *lab) begin() {
 	if l.quick {
 		l.until = time.Now().Add(quickTime)

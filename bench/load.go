@@ -23,13 +23,14 @@ type load interface {
 
 // sample is what a load did in one turn.
 type sample struct {
+	calls    int
 	rate     float64 // answers a second
 	p50, p99 float64 // milliseconds
 }
 
 // sampled is what answers that took so many milliseconds make in a time.
 func sampled(took []float64, d time.Duration) sample {
-	return sample{float64(len(took)) / d.Seconds(), median(took), percentile(took, 99)}
+	return sample{len(took), float64(len(took)) / d.Seconds(), median(took), percentile(took, 99)}
 }
 
 // render is a request as it goes over the wire.

@@ -50,24 +50,22 @@ func accept(ctx context.Context, l *lab, producers int) (_ []pair, err error) {
 		return nil, err
 	}
 	defer calls.close()
-	if _, err := calls.run(ctx, l.turn()); err != nil {
+	if err := l.warm(ctx, restful{calls, s, l}); err != nil {
 		return nil, err
 	}
 	var slow []float64
+	ours := &metered{load: restful{calls, s, l}, process: s.process}
 	p, err := interleave(ctx, l.turns(), l.until, func(ctx context.Context) (float64, error) {
-		got, err := calls.run(ctx, l.turn())
+		got, err := ours.run(ctx, l.turn())
 		slow = append(slow, got.p99)
 		return got.rate, err
 	}, func(context.Context) (float64, error) { return l.appendRate(producers) })
 	if err != nil {
 		return nil, err
 	}
-	c, err := costs(ctx, s.process, calls, l.turn())
-	p.Note = fmt.Sprintf("p99 %.1f ms; µs of processor a call: daemon %.0f, client %.0f", median(slow), c.own, c.client)
-	if err == nil {
-		err = l.profile(ctx, s, calls, fmt.Sprintf("accept-%d", producers))
-	}
-	return []pair{p}, err
+	c := ours.cost()
+	p.Note = fmt.Sprintf("p99 %.1f ms; µs of processor a call: daemon %.0f, client %.0f", median(slow), c[0], c[2])
+	return []pair{p}, l.profile(ctx, s, calls, fmt.Sprintf("accept-%d", producers))
 }
 
 // appendRate is how many records of 1 KiB a second a plain file takes from so many producers.
@@ -119,6 +117,10 @@ func backlog(ctx context.Context, l *lab, events int) (_ []pair, err error) {
 		return nil, err
 	}
 	defer theirs.close()
+	ours, theirs = restful{ours, full, l}, restful{theirs, empty, l}
+	if err := l.warm(ctx, ours, theirs); err != nil {
+		return nil, err
+	}
 	p, err := l.compare(ctx, ours, theirs, rate)
 	p.Note += fmt.Sprintf("; start to ready %.1f s", full.took.Seconds())
 	return []pair{p}, err

@@ -125,6 +125,9 @@ func (l *lab) among(ctx context.Context, many, few *server) (pair, error) {
 		return pair{}, err
 	}
 	defer theirs.close()
+	if err := l.warm(ctx, ours, theirs); err != nil {
+		return pair{}, err
+	}
 	return l.compareCalls(ctx, ours, theirs)
 }
 
@@ -252,7 +255,7 @@ func timers(ctx context.Context, l *lab, n int) (_ []pair, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := pause(ctx, 5*time.Second); err != nil { // what a start leaves to do is done
+	if err := pause(ctx, pick(l, 3*time.Second, 5*time.Second)); err != nil { // what a start leaves to do is done
 		return nil, err
 	}
 	busy, idle, err := shares(ctx, pick(l, 2*time.Second, 20*time.Second), s, none)

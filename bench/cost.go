@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"os"
+	"time"
+)
+
+// A metered load tells what its calls cost in processor time, which changes less than speed does on a machine that has
+// other things to do.
+type metered struct {
+	load
+	process *process // that is called
+	calls   int
+	used    [3]time.Duration // by the process, its descendants and this program
+}
+
+func (m *metered) run(ctx context.Context, d time.Duration) (sample, error) {
+	before, err := m.look()
+	if err != nil {
+		return sample{}, err
+	}
+	got, err := m.load.run(ctx, d)
+	if err != nil {
+		return got, err
+	}
+	m.calls += got.calls
+	after, err := m.look()
+	for i := range m.used {
+		m.used[i] += after[i] - before[i]
+	}
+	return got, err
+}
+
+func (m *metered) look() (at [3]time.Duration, err error) {
+	if at[0], err = m.process.cpu(); err == nil {
+		at[1], err = m.process.cpuBelow()
+	}
+	if err == nil {
+		at[2], err = cpuOf(os.Getpid())
+	}
+	return at, err
+}
+
+// cost is what a call has cost the process, its descendants and this program, in microseconds.
+func (m *metered) cost() (each [3]float64) {
+	for i, used := range m.used {
+		each[i] = float64(used.Microseconds()) / float64(m.calls)
+	}
+	return each
+}
