@@ -59,9 +59,7 @@ func (l *lab) duel(ctx context.Context, function string, comparator func(context
 		}
 		own, other := &metered{load: ours, process: s.process}, &metered{load: theirs, process: bareProcess}
 		p, err := l.compare(ctx, own, other, rate)
-		c, bc := own.cost(), other.cost()
-		p.Note += fmt.Sprintf("; µs of processor a call: daemon %.0f, functions %.0f, client %.0f against %.0f, %.0f, %.0f",
-			c[0], c[1], c[2], bc[0], bc[1], bc[2])
+		p.Note += costsOf(own, other)
 		if err == nil {
 			err = l.profile(ctx, s, ours, fmt.Sprintf("%s-%d", function, connections))
 		}
@@ -71,14 +69,17 @@ func (l *lab) duel(ctx context.Context, function string, comparator func(context
 
 // single measures one connection of an ordinary client, as a program that calls one function after the other.
 func single(ctx context.Context, l *lab, bytes int) ([]pair, error) {
-	return l.against(ctx, "node", l.bareNode, bytes, func(_ *server, _ *process, fcd, bare *http.Request) (pair, error) {
+	return l.against(ctx, "node", l.bareNode, bytes, func(s *server, bareProcess *process, fcd, bare *http.Request) (pair, error) {
 		ours, theirs := newOrdinary(http.StatusOK, fcd), newOrdinary(http.StatusOK, bare)
 		defer ours.close()
 		defer theirs.close()
 		if err := l.warm(ctx, ours, theirs); err != nil {
 			return pair{}, err
 		}
-		return l.compareCalls(ctx, ours, theirs)
+		own, other := &metered{load: ours, process: s.process}, &metered{load: theirs, process: bareProcess}
+		p, err := l.compareCalls(ctx, own, other)
+		p.Note += costsOf(own, other)
+		return p, err
 	})
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"time"
 )
@@ -48,4 +49,11 @@ func (m *metered) cost() (each [3]float64) {
 		each[i] = float64(used.Microseconds()) / float64(m.calls)
 	}
 	return each
+}
+
+// costsOf notes what a call costs on both sides.
+func costsOf(ours, theirs *metered) string {
+	o, t := ours.cost(), theirs.cost()
+	return fmt.Sprintf("; µs of processor a call: daemon %.0f, functions %.0f, client %.0f against %.0f, %.0f, %.0f",
+		o[0], o[1], o[2], t[0], t[1], t[2])
 }
