@@ -127,20 +127,24 @@ func (l *lane) next(ctx context.Context) ([]line, uint64, error) {
 // awaitFull returns true when a full batch is there, when the linger after the first line is over, or when draining.
 func (l *lane) awaitFull(ctx context.Context) bool {
 	var linger <-chan time.Time
+	records, bytes := uint64(l.s.opts.MaxBatchLines), l.s.opts.MaxBatchBytes
 	for {
-		st := l.q.State()
-		if st.Records >= uint64(l.s.opts.MaxBatchLines) || st.Bytes >= l.s.opts.MaxBatchBytes {
+		st := l.q.Await(records, bytes)
+		if st.Records >= records || st.Bytes >= bytes {
 			return true
 		}
-		if st.Records > 0 && linger == nil {
+		drain := l.s.drain
+		switch {
+		case st.Records == 0:
+			if st = l.q.Await(1, bytes); st.Records > 0 {
+				continue
+			}
+			drain = nil
+			l.checkEmpty()
+		case linger == nil:
 			t := time.NewTimer(l.s.opts.Linger)
 			defer t.Stop()
 			linger = t.C
-		}
-		drain := l.s.drain
-		if st.Records == 0 {
-			drain = nil
-			l.checkEmpty()
 		}
 		select {
 		case <-l.q.Appended():

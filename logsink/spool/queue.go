@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -17,7 +18,7 @@ type Queue struct {
 
 	spool  *Spool
 	dir    string
-	signal chan struct{} // holds one note that something was appended
+	signal chan struct{} // holds one note that as much is there as was asked for
 
 	mu       sync.Mutex // guards the fields below
 	room     *sync.Cond // pending was written out, Commit made room, or the queue closed
@@ -37,6 +38,9 @@ type Queue struct {
 	counted  int64  // this queue's share of spool.bytes
 	hint     hint
 	window   uint64 // end of the batch in flight; not above the cursor if there is none
+
+	wantRecords uint64 // what makes a note
+	wantBytes   int64
 }
 
 // hint remembers where a record begins, so that the next Read and Commit need no scan.
@@ -55,7 +59,8 @@ func openQueue(s *Spool, dir, project, logstore string) (*Queue, error) {
 	} else if !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	q := &Queue{Project: project, Logstore: logstore, spool: s, dir: dir, signal: make(chan struct{}, 1)}
+	q := &Queue{Project: project, Logstore: logstore, spool: s, dir: dir, signal: make(chan struct{}, 1),
+		wantRecords: 1, wantBytes: math.MaxInt64}
 	q.room = sync.NewCond(&q.mu)
 	segs, err := listSegments(dir)
 	if err != nil {
@@ -213,7 +218,9 @@ func (q *Queue) writeOut() error {
 	}
 	q.writing = false
 	q.room.Broadcast()
-	poke(q.signal)
+	if q.next-q.cursor >= q.wantRecords || q.counted >= q.wantBytes {
+		poke(q.signal)
+	}
 	return failure
 }
 
@@ -258,7 +265,17 @@ func (q *Queue) tailFor() (*os.File, *segment, error) {
 	return f, seg, nil
 }
 
-// Appended delivers a value after records were appended; several appends may give one.
+// Await asks for so many records, or so many bytes with their frames, and tells how full the queue is now. From then on
+// Appended delivers a value after appends that find as much there; several may give one. Before the first call one record
+// is asked for. Nobody is woken for less, since appends come before the answer of the call that printed.
+func (q *Queue) Await(records uint64, bytes int64) State {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.wantRecords, q.wantBytes = records, bytes
+	return q.state()
+}
+
+// Appended delivers what Await tells of.
 func (q *Queue) Appended() <-chan struct{} { return q.signal }
 
 // State is a snapshot of a queue.
@@ -272,6 +289,11 @@ type State struct {
 func (q *Queue) State() State {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	return q.state()
+}
+
+// state is State. Callers hold mu.
+func (q *Queue) state() State {
 	return State{Records: q.next - q.cursor, Bytes: q.counted, Lost: q.lost}
 }
 

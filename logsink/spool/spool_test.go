@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -624,5 +625,36 @@ func TestAFlushThatFailedIsFinal(t *testing.T) {
 	s.syncer.mu.Unlock()
 	if err := s.Sync(t.Context()); !errors.Is(err, broken) {
 		t.Errorf("afterwards: %v", err)
+	}
+}
+
+func TestNobodyIsWokenForLessThanWasAskedFor(t *testing.T) {
+	q := queue(t, open(t, Options{Dir: t.TempDir()}))
+	told := func() bool {
+		select {
+		case <-q.Appended():
+			return true
+		default:
+			return false
+		}
+	}
+	if add(t, q, "first"); !told() {
+		t.Error("not told of the first record")
+	}
+	if st := q.Await(3, 1<<20); st.Records != 1 || st.Bytes == 0 {
+		t.Errorf("the queue is at %+v", st)
+	}
+	if add(t, q, "second"); told() {
+		t.Error("told of two records in place of three")
+	}
+	if add(t, q, "third"); !told() {
+		t.Error("not told of three records")
+	}
+	q.Await(100, 1<<10)
+	if add(t, q, "fourth"); told() {
+		t.Error("told of a few bytes in place of a KiB")
+	}
+	if add(t, q, strings.Repeat("x", 1<<10)); !told() {
+		t.Error("not told of a KiB")
 	}
 }
