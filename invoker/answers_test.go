@@ -14,7 +14,10 @@ func TestAnswersWaitForTheDeadlineOfTheRequestInFlight(t *testing.T) {
 	}
 	defer r.Close()
 	defer w.Close()
-	a := answers{file: r}
+	a, err := newAnswers(r)
+	if err != nil {
+		t.Fatal(err)
+	}
 	past := time.Now().Add(-time.Second)
 	if err := a.expect(past); err != nil {
 		t.Fatal(err)

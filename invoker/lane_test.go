@@ -35,7 +35,9 @@ func newTrack(t *testing.T) *track {
 	if p.out, k.out, err = os.Pipe(); err != nil {
 		t.Fatal(err)
 	}
-	p.answers.file = p.out
+	if p.answers, err = newAnswers(p.out); err != nil {
+		t.Fatal(err)
+	}
 	p.frames, p.writer = frame.NewReader(&p.answers), frame.NewWriter(p.in)
 	k.lane = &lane{process: p, drain: func() int { k.drained.Add(1); return 0 }}
 	t.Cleanup(func() { closeAll(k.in, p.in, p.out, k.out) })

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"fcd/fc/nonblock"
 	"fcd/invoker/runtimes/frame"
 )
 
@@ -36,7 +37,7 @@ const maxDrain = 1 << 20
 func (p *logPipe) drain() (total int) {
 	for total < maxDrain && !p.ended.Load() {
 		room := p.split.room()
-		n, err := unix.Read(p.fd, room)
+		n, err := nonblock.Read(p.fd, room)
 		switch {
 		case n > 0:
 			p.read(n)
@@ -44,10 +45,10 @@ func (p *logPipe) drain() (total int) {
 			if n < len(room) {
 				return total // a pipe gives all it has
 			}
-		case n == 0 || err != unix.EAGAIN && err != unix.EINTR:
-			p.close()
 		case err == unix.EAGAIN:
 			return total
+		default:
+			p.close()
 		}
 	}
 	return total

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
+	"fcd/fc/nonblock"
 	"fcd/invoker/runtimes"
 	"fcd/invoker/runtimes/frame"
 	"fcd/invoker/sandbox"
@@ -104,6 +105,13 @@ func (p *process) openPipes(bootstrap bool) (theirs [4]*os.File, err error) {
 	if err == nil && bootstrap {
 		p.out, theirs[1], err = os.Pipe()
 	}
+	var in *nonblock.Stream
+	if err == nil && bootstrap {
+		in, err = nonblock.New(p.in)
+	}
+	if err == nil && bootstrap {
+		p.answers, err = newAnswers(p.out)
+	}
 	for i := range p.logs {
 		if err == nil {
 			p.logs[i], theirs[2+i], err = logPipeEnds()
@@ -115,8 +123,7 @@ func (p *process) openPipes(bootstrap bool) (theirs [4]*os.File, err error) {
 		return theirs, fmt.Errorf("pipes of an instance: %w", err)
 	}
 	if bootstrap {
-		p.answers.file = p.out
-		p.frames, p.writer = frame.NewReader(&p.answers), frame.NewWriter(p.in)
+		p.frames, p.writer = frame.NewReader(&p.answers), frame.NewWriter(in)
 		p.frames.MaxBody = int(p.v.opt.Limits.MaxResultBytes)
 	}
 	return theirs, nil

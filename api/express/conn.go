@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"fcd/fc/nonblock"
 )
 
 // States of a conn.
@@ -26,6 +28,7 @@ const (
 type conn struct {
 	s      *Server
 	tcp    *net.TCPConn
+	stream *nonblock.Stream // tcp, for what is short
 	remote string
 	opened time.Time
 	state  atomic.Int32
@@ -42,11 +45,15 @@ type conn struct {
 	hangUp   hangUp
 }
 
-func newConn(s *Server, tcp *net.TCPConn) *conn {
-	c := &conn{s: s, tcp: tcp, remote: tcp.RemoteAddr().String(), opened: time.Now(), buf: make([]byte, minBuffer)}
+func newConn(s *Server, tcp *net.TCPConn) (*conn, error) {
+	stream, err := nonblock.New(tcp)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{s: s, tcp: tcp, stream: stream, remote: tcp.RemoteAddr().String(), opened: time.Now(), buf: make([]byte, minBuffer)}
 	c.response.c, c.response.header = c, make(http.Header)
 	c.hangUp.tcp = tcp
-	return c
+	return c, nil
 }
 
 // serve answers plain requests until the connection ends or is passed on.
@@ -119,7 +126,7 @@ func (c *conn) read(first, whole bool) bool {
 		c.state.CompareAndSwap(busy, idle)
 	}
 	c.wait(first, whole)
-	n, err := c.tcp.Read(c.buf[c.end:])
+	n, err := c.stream.Read(c.buf[c.end:])
 	if n == 0 || err != nil {
 		return false
 	}

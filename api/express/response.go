@@ -107,7 +107,7 @@ func (w *response) finish() bool {
 	w.last = w.last || w.c.s.isStopping() || w.declared > w.written && !w.bodyless()
 	w.appendHead()
 	w.out = append(w.out, w.body...)
-	_, err := w.c.tcp.Write(w.out)
+	_, err := w.c.stream.Write(w.out)
 	return err == nil && !w.last
 }
 

@@ -96,7 +96,11 @@ func (s *Server) take(nc net.Conn) {
 		s.rest.give(nc)
 		return
 	}
-	c := newConn(s, tcp)
+	c, err := newConn(s, tcp)
+	if err != nil {
+		tcp.Close() // it has been already
+		return
+	}
 	s.mu.Lock()
 	if s.isStopping() {
 		s.mu.Unlock()
