@@ -33,7 +33,8 @@ type journal struct {
 	mixed *mixed // nil: fences around requests tell which one a line belongs to
 
 	handing sync.Mutex     // guards batch; taken last, held while the records are handed over so that they stay in order
-	batch   []fc.LogRecord // what no Logs has yet: drain hands it over, at the latest with the pump's next tick
+	batch   []fc.LogRecord // what no Logs has yet: drain hands it over, or the pump's next tick
+	printed bool           // some of it is the function's own
 
 	touched atomic.Bool // emptied since the pump's last tick
 	tended  atomic.Bool // the pump hands over at its next tick, whatever happens; it alone changes this, holding its mu
@@ -232,7 +233,7 @@ func (j *journal) write(s *section, text []byte, at time.Time, late bool) {
 		s.tail.add(text)
 	}
 	if j.ship {
-		j.keep(s, string(text), at, late)
+		j.keep(s, string(text), at, late, true)
 	}
 }
 
@@ -242,12 +243,12 @@ func (j *journal) tell(s *section, text string, at time.Time) {
 		s.tail.add([]byte(text))
 	}
 	if j.ship {
-		j.keep(s, text, at, false)
+		j.keep(s, text, at, false, false)
 	}
 }
 
 // keep puts a record into batch.
-func (j *journal) keep(s *section, text string, at time.Time, late bool) {
+func (j *journal) keep(s *section, text string, at time.Time, late, printed bool) {
 	r := j.record
 	r.Time, r.Message, r.Late = at, text, late
 	if s != nil {
@@ -255,6 +256,7 @@ func (j *journal) keep(s *section, text string, at time.Time, late bool) {
 	}
 	j.handing.Lock()
 	defer j.handing.Unlock()
+	j.printed = j.printed || printed
 	if j.batch = append(j.batch, r); len(j.batch) >= maxBatch {
 		j.handOverLocked()
 	}
@@ -273,10 +275,12 @@ func (j *journal) handOverLocked() {
 	}
 	j.logs.Append(j.batch...)
 	clear(j.batch)
-	j.batch = j.batch[:0]
+	j.batch, j.printed = j.batch[:0], false
 }
 
-// drain reads what the pipes hold and returns how much that was. It does not block.
+// drain reads what the pipes hold and returns how much that was. It does not block. What the function printed is handed
+// over at once, so that it is written before the function's answer is known; lines of the daemon's alone, those of a call
+// that printed nothing, may wait for the pump's tick.
 func (j *journal) drain() (n int) {
 	j.reading.Lock()
 	defer j.reading.Unlock()
@@ -286,7 +290,11 @@ func (j *journal) drain() (n int) {
 	for _, p := range j.pipe {
 		n += p.drain()
 	}
-	j.handOver()
+	j.handing.Lock()
+	defer j.handing.Unlock()
+	if j.printed || !j.tended.Load() {
+		j.handOverLocked()
+	}
 	return n
 }
 
