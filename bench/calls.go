@@ -114,7 +114,7 @@ func (l *lab) against(ctx context.Context, function string, comparator func(cont
 // compareCalls is compare for the medians of single calls, which need few calls: many short turns, so that the machine
 // changes less from one to the next.
 func (l *lab) compareCalls(ctx context.Context, ours, theirs load) (pair, error) {
-	const finer = 4
+	const finer = 8
 	return l.compareBy(ctx, finer*l.turns(), l.turn()/finer, ours, theirs, p50)
 }
 
