@@ -30,6 +30,9 @@ type Options struct {
 	// earlier life under the same ID left behind are killed by New; two living drivers cannot share one. Default: a
 	// random one, which finds nothing to kill.
 	ID string
+	// Record is the file that says where this life's cgroups are, so that the next one finds them if it is started from
+	// another cgroup. Default: none, and it looks below its own alone.
+	Record string
 	// InitPath is the binary that is started as init. It must call Main first of all, and should be linked statically.
 	// Default: /proc/self/exe, the running binary.
 	InitPath string
@@ -173,7 +176,7 @@ func (d *Driver) openCgroups() (err error) {
 		d.cgroups = cgroup.None("cgroups are switched off by configuration")
 		return nil
 	}
-	if d.cgroups, err = cgroup.Open(d.opts.ID); err != nil {
+	if d.cgroups, err = cgroup.Open(d.opts.ID, d.opts.Record); err != nil {
 		return fmt.Errorf("sandbox driver %w", err)
 	}
 	n, err := d.cgroups.Reap()
