@@ -49,9 +49,21 @@ func TestAnEarlierLife(t *testing.T) {
 	select {}
 }
 
+// trees are the directories of a driver of this process, which opens one for that. On version 2 it moves this process
+// aside, and so makes room beside it.
+func trees(t *testing.T) []string {
+	t.Helper()
+	d := open(t, Options{})
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+	return d.cgroups.Dirs()
+}
+
 // earlierLife runs a daemon with one instance and kills it as no daemon should die.
 func earlierLife(t *testing.T, id, how string) {
 	t.Helper()
+	trees(t)
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestAnEarlierLife$")
 	cmd.Env = append(os.Environ(), lifeEnv+"="+id+how)
 	out, err := cmd.StdoutPipe()
@@ -108,12 +120,7 @@ func TestWhatAnEarlierLifeLeftIsReaped(t *testing.T) {
 func TestAnEarlierLifeInAnotherCgroupIsReaped(t *testing.T) {
 	id, record := fmt.Sprint("moved-", os.Getpid()), filepath.Join(t.TempDir(), "cgroups")
 	elsewhere, how := map[string]bool{}, " record="+record
-	first := open(t, Options{ID: id}) // on version 2 it makes room for others
-	trees := first.cgroups.Dirs()
-	if err := first.Close(); err != nil {
-		t.Error(err)
-	}
-	for _, d := range trees {
+	for _, d := range trees(t) {
 		dir := filepath.Join(filepath.Dir(d), "elsewhere-"+id)
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
