@@ -5,7 +5,7 @@
 # what a killed daemon leaves, two to five minutes emulated. TESTS, a pattern without spaces, chooses other tests of the
 # driver native: TESTS='^TestEscapes$' is the whole suite. ACCEL=kvm makes it fast where KVM works; emulation does anywhere.
 set -eu
-tests=${TESTS:-'^Test(Escapes|.*EarlierLife(Left|InAnother).*)$/^(memory|processes|resources|processor|freeze)$'}
+tests=${TESTS:-'^Test(Escapes|.*EarlierLife(Left|In|Without).*)$/^(memory|processes|resources|processor|freeze)$'}
 dir=$(mkdir -p "$1" && cd "$1" && pwd)
 root=$dir/root
 

@@ -208,7 +208,11 @@ func reason(err error) string {
 // between our making and our locking it.
 func (t *Tree) acquire(id string) error {
 	path := t.Dirs()[0]
+	removed := fmt.Errorf("id %q: %w (%s was just removed)", id, ErrInUse, path)
 	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return removed
+	}
 	if err != nil {
 		return fmt.Errorf("cgroups: %w", err)
 	}
@@ -220,7 +224,7 @@ func (t *Tree) acquire(id string) error {
 	now, err2 := os.Stat(path)
 	if err1 != nil || err2 != nil || !os.SameFile(held, now) {
 		f.Close()
-		return fmt.Errorf("id %q: %w (%s was just removed)", id, ErrInUse, path)
+		return removed
 	}
 	t.lock = f
 	return nil

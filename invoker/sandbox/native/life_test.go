@@ -13,8 +13,8 @@ import (
 	"fcd/invoker/sandbox/nat"
 )
 
-// lifeEnv makes TestAnEarlierLife a daemon that waits to be killed: "ID", then maybe "nat", "weak", "record=FILE" and, as
-// often as wanted, "in=CGROUP", a directory to move into first.
+// lifeEnv makes TestAnEarlierLife a daemon that waits to be killed: "ID", then maybe "nat", "weak", "nameless" (the ID is
+// its instance's alone), "record=FILE" and, as often as wanted, "in=CGROUP", a directory to move into first.
 const lifeEnv = "FCD_TEST_LIFE"
 
 func TestAnEarlierLife(t *testing.T) {
@@ -28,6 +28,8 @@ func TestAnEarlierLife(t *testing.T) {
 		switch name {
 		case "weak":
 			o.NoCgroups = true
+		case "nameless":
+			o.ID = ""
 		case "nat":
 			o.NAT, network = &nat.Options{}, sandbox.NetNAT
 		case "record":
@@ -179,5 +181,29 @@ func TestADataDirectoryMayBeMoved(t *testing.T) {
 	}
 	if err := d.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAnEarlierLifeWithoutANameIsSweptUp by whoever starts next, who leaves living ones alone.
+func TestAnEarlierLifeWithoutANameIsSweptUp(t *testing.T) {
+	dead, living := fmt.Sprint("dead-", os.Getpid()), fmt.Sprint("living-", os.Getpid())
+	d := open(t, Options{})
+	if _, err := startSleeper(d, living); err != nil {
+		t.Fatal(err)
+	}
+	earlierLife(t, dead, " nameless")
+	next := open(t, Options{ID: fmt.Sprint("next-", os.Getpid())})
+	// Another package's driver may have been quicker, and be at it.
+	eventually(t, "the dead one's family to be gone", func() bool { return family(dead) == 0 })
+	if n := family(living); n != 4 {
+		t.Errorf("%d processes of 4 of the living one are left", n)
+	}
+	for _, d := range []*Driver{d, next} {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := family(living); n != 0 {
+		t.Errorf("%d processes are left", n)
 	}
 }
