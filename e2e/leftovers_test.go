@@ -8,11 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
 	"fcd/invoker/sandbox/cgroup"
+	"fcd/invoker/sandbox/nat"
 )
 
 // homes are the data directories of all daemons that this run of the tests has started.
@@ -50,23 +52,29 @@ func cgroupsOf(t testing.TB, dir string) []string {
 	return all
 }
 
-// leftBehind tells what the daemons of this run have left on the machine. Other packages' tests run beside these: their
-// daemons have other directories, and so other names.
+// leftBehind tells what the daemons of this run have left on the machine: cgroups, tables of nftables, mounts. Other packages'
+// tests run beside these: their daemons have other directories, and so other names.
 func leftBehind() error {
-	dirs := map[string]string{}
-	homes.Range(func(dir, _ any) bool {
-		dirs["fcd-"+sandboxID(dir.(string))] = dir.(string)
+	dirs, errs := map[string]string{}, []error{}
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	homes.Range(func(key, _ any) bool {
+		dir := key.(string)
+		dirs["fcd-"+sandboxID(dir)] = dir
+		if strings.Contains(string(mounts), " "+dir+"/") {
+			errs = append(errs, fmt.Errorf("the daemon on %s left a mount", dir))
+		}
 		return true
 	})
-	left, err := cgroupsNamed(func(n string) bool { return dirs[n] != "" })
-	errs := []error{err}
-	for _, path := range left {
-		errs = append(errs, fmt.Errorf("the daemon on %s left %s", dirs[filepath.Base(path)], path))
+	left, err1 := cgroupsNamed(func(n string) bool { return dirs[n] != "" })
+	for _, path := range append(left, nat.Tables()...) {
+		if dir := dirs[filepath.Base(path)]; dir != "" {
+			errs = append(errs, fmt.Errorf("the daemon on %s left %s", dir, path))
+		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, err, err1)...)
 }
 
-// bury removes the cgroups of a daemon that was killed, as its next start would. One that ends by itself removes them:
+// bury removes what is left of a daemon that was killed, as its next start would. One that ends by itself removes them:
 // that is not helped with.
 func bury(t testing.TB, dir string, ended *os.ProcessState) {
 	t.Helper()
@@ -80,6 +88,9 @@ func bury(t testing.TB, dir string, ended *os.ProcessState) {
 	}
 	defer tree.Remove()
 	if _, err := tree.Reap(); err != nil {
+		t.Error(err)
+	}
+	if err := nat.RemoveTable(sandboxID(dir)); err != nil {
 		t.Error(err)
 	}
 }
