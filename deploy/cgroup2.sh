@@ -1,11 +1,11 @@
 #!/bin/sh
 # cgroup2.sh DIR: runs the sandbox suite on a kernel whose only cgroups are those of version 2, in a virtual machine of
 # its own, since a machine has one or the other. It needs root's apt to fetch qemu and a Debian kernel; what it makes lies
-# below DIR. By default what cgroups are for is tried: memory and its end, processes, files, the processor, freezing, two to
-# five minutes emulated. TESTS, a pattern without spaces, chooses other tests of the driver native: TESTS='^TestEscapes$' is
-# the whole suite. ACCEL=kvm makes it fast where KVM works; emulation does anywhere.
+# below DIR. By default what cgroups are for is tried: memory and its end, processes, files, the processor, freezing, and
+# what a killed daemon leaves, two to five minutes emulated. TESTS, a pattern without spaces, chooses other tests of the
+# driver native: TESTS='^TestEscapes$' is the whole suite. ACCEL=kvm makes it fast where KVM works; emulation does anywhere.
 set -eu
-tests=${TESTS:-'^TestEscapes$/^(memory|processes|resources|processor|freeze)$'}
+tests=${TESTS:-'^Test(Escapes|.*EarlierLife(Left|In|Without).*)$/^(memory|processes|resources|processor|freeze)$'}
 dir=$(mkdir -p "$1" && cd "$1" && pwd)
 root=$dir/root
 
@@ -84,6 +84,6 @@ cpu="-accel tcg,thread=multi -cpu max"
 # shellcheck disable=SC2086 # a list of words is meant
 timeout 1800 qemu-system-x86_64 $cpu -m 3G -smp 2 -nographic -no-reboot -nic none -kernel "$dir/vmlinuz" -initrd "$dir/initramfs" \
 	-append 'console=ttyS0 quiet panic=-1 sysrq_always_enabled=1 FCD_TESTS='"$tests" </dev/null | tee "$dir/log" | grep --line-buffered -E '^ *(---|suite|panic| +[a-z]+\.go)'
-count() { grep -cE "^ *--- $1: .*/.*/" "$dir/log" || true; }
+count() { grep -cE "^ *--- $1: (.*/.*/|.*Life)" "$dir/log" || true; }
 echo "cgroup v2 alone: $(count PASS) passed, $(count SKIP) skipped, $(count FAIL) failed"
 grep -q 'suite: 0' "$dir/log"

@@ -95,7 +95,7 @@ func TestKillUnderLoad(t *testing.T) {
 // killWhileItStarts gives a daemon less time than it needs, or a little more.
 func killWhileItStarts(t *testing.T, dir string) {
 	t.Helper()
-	cmd := exec.Command(fcd(t), "serve", "--ports", "any", "--data-dir", dir)
+	cmd := serveCommand(t, dir)
 	configured(t, everyInstant)(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

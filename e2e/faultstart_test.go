@@ -54,7 +54,7 @@ func startFailingAt(t *testing.T, dir string, n int, kind kindOfFault, change ..
 	t.Helper()
 	var mu sync.Mutex
 	i, times := 0, map[site]int{}
-	cmd := exec.Command(fcd(t), "serve", "--ports", "any", "--data-dir", dir)
+	cmd := serveCommand(t, dir)
 	for _, f := range change {
 		f(cmd)
 	}

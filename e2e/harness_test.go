@@ -48,6 +48,10 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		os.RemoveAll(builtDir())
+		if err := leftBehind(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = max(code, 1)
+		}
 		os.Exit(code)
 	}))
 }
@@ -84,6 +88,7 @@ func boot(t testing.TB, change ...func(*config.Config)) *house {
 
 func bootIn(t testing.TB, dir string, change ...func(*config.Config)) *house {
 	t.Helper()
+	homes.Store(dir, true)
 	c := config.Default()
 	c.DataDir, c.Region = dir, region
 	c.Account = config.Account{ID: account, AccessKeyID: rootKey, AccessKeySecret: rootPass}

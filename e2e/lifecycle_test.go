@@ -3,9 +3,9 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -208,7 +208,7 @@ func TestOneDaemonPerDirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(fcd(t), "serve", "--ports", "any", "--data-dir", dir).CombinedOutput()
+	out, err := serveCommand(t, dir).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), dir) {
 		t.Errorf("the second one: %v\n%s", err, out)
 	}
@@ -249,5 +249,41 @@ func TestConsole(t *testing.T) {
 		"api": h.e.API, "oss": h.e.OSS, "sls": h.e.SLS, "admin": h.e.Admin}
 	if diff := cmp.Diff(want, e); diff != "" {
 		t.Errorf("endpoint.json (- want, + got):\n%s", diff)
+	}
+}
+
+// TestAMovedDataDirectoryFindsItsEarlierLife kills a daemon with a function that would run on, and moves its directory: the
+// next life has cgroups of another name, and ends the function all the same.
+func TestAMovedDataDirectoryFindsItsEarlierLife(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("an ordinary user's functions die with the daemon where cgroups cannot be written")
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	p := serve(t, dir)
+	marker := fmt.Sprintf("86415.%d", os.Getpid())
+	p.service("svc", p.role("AliyunFCDefaultRole"))
+	p.python("svc/f", "import subprocess\ndef handler(event, context):\n    subprocess.Popen(['sleep', '"+marker+"'])\n    while True: pass\n", m{"timeout": 60})
+	cut := make(chan struct{})
+	go func() {
+		defer close(cut)
+		p.try(context.Background(), "POST", invocations("svc/f"), "") // the kill cuts it
+	}()
+	runs := func() bool { return len(processes(t, marker)) > 0 }
+	eventually(t, "the function runs", runs)
+	p.kill()
+	<-cut
+	if !runs() {
+		t.Fatal("the function died with the daemon: there is nothing to find")
+	}
+	moved := dir + "-moved"
+	if err := os.Rename(dir, moved); err != nil {
+		t.Fatal(err)
+	}
+	serve(t, moved)
+	if runs() {
+		t.Errorf("processes are left: %q", processes(t, marker))
+	}
+	if left := cgroupsOf(t, dir); len(left) > 0 {
+		t.Errorf("cgroups of the earlier life are left: %q", left)
 	}
 }

@@ -3,11 +3,8 @@ package e2e
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -55,6 +52,15 @@ type process struct {
 	exit chan error // one value, when it has ended
 }
 
+// serveCommand is the program as a daemon on a data directory. What it leaves when it is killed is removed at the test's end.
+func serveCommand(t testing.TB, dir string) *exec.Cmd {
+	t.Helper()
+	homes.Store(dir, true)
+	cmd := exec.Command(fcd(t), "serve", "--ports", "any", "--data-dir", dir)
+	t.Cleanup(func() { bury(t, dir, cmd.ProcessState) })
+	return cmd
+}
+
 // serve starts the program on a data directory and waits until it is ready. change may alter the command.
 func serve(t testing.TB, dir string, change ...func(*exec.Cmd)) *process {
 	t.Helper()
@@ -66,7 +72,7 @@ func serveBy(t testing.TB, dir string, start func(*exec.Cmd) error, change ...fu
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	p := &process{house: &house{t: t, dir: dir, http: &http.Client{Transport: transport}}, exit: make(chan error, 1)}
-	p.cmd = exec.Command(fcd(t), "serve", "--ports", "any", "--data-dir", dir)
+	p.cmd = serveCommand(t, dir)
 	for _, f := range change {
 		f(p.cmd)
 	}
@@ -142,25 +148,4 @@ func (p *process) wait(d time.Duration) error {
 	case <-ctx.Done():
 		return errors.New("it did not end in time")
 	}
-}
-
-// cgroupsOf lists the cgroups that a daemon on the data directory has made.
-func cgroupsOf(t testing.TB, dir string) (all []string) {
-	t.Helper()
-	sum := sha256.Sum256([]byte(dir))
-	name := "fcd-" + hex.EncodeToString(sum[:8])
-	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, e fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) { // gone meanwhile
-			return nil
-		}
-		if err == nil && e.IsDir() && e.Name() == name {
-			all = append(all, path)
-			return filepath.SkipDir
-		}
-		return err
-	})
-	if err != nil && !errors.Is(err, fs.ErrPermission) {
-		t.Fatal(err)
-	}
-	return all
 }

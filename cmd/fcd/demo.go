@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -56,8 +55,7 @@ func newDemo() *cobra.Command {
 		Short: "See it work: a picture is put, a thumbnail is made and logged, a timer fires",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			signal.Ignore(syscall.SIGPIPE) // a reader that goes away must not leave the daemon behind
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			ctx, stop := untilEnded(cmd.Context())
 			defer stop()
 			ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
 			defer cancel()

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"fcd/cmd/fcd/local"
 	"fcd/config"
@@ -48,7 +46,7 @@ func (c *folderCall) run(ctx context.Context, p *profile, in io.Reader, out, err
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilEnded(ctx)
 	defer stop()
 	payload, _ := event.([]byte) // nil for an empty event
 	return c.call(ctx, conf, payload, out, errOut)

@@ -50,11 +50,11 @@ func (d *Daemon) functionChanged(key string) {
 }
 
 // openSandbox opens the driver under a name of its own for the data directory, so that it finds what an earlier life of
-// the same daemon left, and nobody else's.
+// the same daemon left, and nobody else's. Where that had its cgroups, the file "cgroups" says.
 func (d *Daemon) openSandbox() error {
 	sum := sha256.Sum256([]byte(d.cfg.DataDir))
-	driver, err := NewSandbox(d.cfg, SandboxOptions{ID: hex.EncodeToString(sum[:8]), Init: d.opt.SandboxInit,
-		Log: d.log.Named("sandbox"), Registerer: d.metrics})
+	driver, err := NewSandbox(d.cfg, SandboxOptions{ID: hex.EncodeToString(sum[:8]), Record: filepath.Join(d.cfg.DataDir, "cgroups"),
+		Init: d.opt.SandboxInit, Log: d.log.Named("sandbox"), Registerer: d.metrics})
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 // SandboxOptions are what the configuration does not say of a sandbox driver.
 type SandboxOptions struct {
 	ID         string // of the daemon on this host; "": a random one, where the driver allows that
+	Record     string // see native.Options
 	Init       string // see Options.SandboxInit
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
@@ -43,7 +44,7 @@ func NewSandbox(c *config.Config, o SandboxOptions) (sandbox.Driver, error) {
 
 func newNative(c *config.Config, o SandboxOptions) (sandbox.Driver, error) {
 	n := c.SandboxOptions()
-	n.ID, n.InitPath, n.Log, n.Registerer = o.ID, o.Init, o.Log, o.Registerer
+	n.ID, n.Record, n.InitPath, n.Log, n.Registerer = o.ID, o.Record, o.Init, o.Log, o.Registerer
 	if o.Trial {
 		n.NATRequired = false
 		if n.NAT != nil {
@@ -55,7 +56,7 @@ func newNative(c *config.Config, o SandboxOptions) (sandbox.Driver, error) {
 
 func newOCI(c *config.Config, o SandboxOptions) (sandbox.Driver, error) {
 	n := c.OCIOptions()
-	n.ID, n.Log = o.ID, o.Log
+	n.ID, n.Record, n.Log = o.ID, o.Record, o.Log
 	if o.Trial {
 		n.NATRequired = false
 		if n.NAT != nil {

@@ -2,8 +2,9 @@
 // (hybrid: limits by version 1, while the nearly empty hierarchy of version 2 gives kill, freeze and birth).
 //
 // Open makes a Tree below this process's own cgroup, one per daemon, and Make in it a Group per instance, with its limits
-// set and read back. What an earlier life of the daemon left in its tree is killed by Reap. Where no cgroup can be
-// written the tree is empty (Usable) and Missing says why, in an operator's words.
+// set and read back. What an earlier life of the daemon left is killed by Reap, in the same tree and, where a file says
+// it, in one below another cgroup. Where no cgroup can be written the tree is empty (Usable) and Missing says why, in an
+// operator's words.
 //
 //	<own cgroup>/fcd-ID/inst-INSTANCE      in each hierarchy
 //

@@ -17,12 +17,29 @@ import (
 // reapWait is how long leftovers of an earlier life may take to die after SIGKILL.
 const reapWait = 5 * time.Second
 
-// Reap kills and removes what an earlier life of this daemon left in its tree. The lock is held, so nobody living
-// owns it. It returns how many instances there were.
+// Reap kills and removes what an earlier life of this daemon left, in its tree and in the one that the record tells of, and
+// writes the record of this life. The lock is held, so nobody living owns it. It returns how many instances there were.
 func (t *Tree) Reap() (int, error) {
+	before, err := recorded(t.file)
+	if err != nil {
+		return 0, err
+	}
+	here, err1 := reap(t.Dirs())
+	elsewhere, err2 := t.reapElsewhere(before)
+	if err := errors.Join(err1, err2); err != nil {
+		return here + elsewhere, err
+	}
+	return here + elsewhere, t.record(before)
+}
+
+// reap ends the instances in the directories of one tree.
+func reap(parents []string) (int, error) {
 	left := map[string][]string{} // name -> directories
-	for _, parent := range t.Dirs() {
+	for _, parent := range parents {
 		entries, err := os.ReadDir(parent)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return 0, fmt.Errorf("leftover instances: %w", err)
 		}

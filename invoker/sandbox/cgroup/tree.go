@@ -13,8 +13,11 @@ import (
 	"fcd/fc/flock"
 )
 
-// Prefix begins the names of the instances' cgroups.
-const Prefix = "inst-"
+// Prefix begins the names of the instances' cgroups, treePrefix that of the tree they are in.
+const (
+	Prefix     = "inst-"
+	treePrefix = "fcd-"
+)
 
 // ErrInUse says that another living daemon has the same ID.
 var ErrInUse = errors.New("in use by another daemon")
@@ -23,6 +26,7 @@ var ErrInUse = errors.New("in use by another daemon")
 // daemon's own cgroup in each of them. A lock on the first keeps a second daemon with the same ID out.
 type Tree struct {
 	name    string            // "fcd-ID"
+	file    string            // says where the tree is; "" if nothing does
 	other   []string          // own cgroups in hierarchies that are not used
 	v2      bool              // the controllers are those of unified
 	V1      map[string]string // controller -> fcd-ID directory
@@ -35,13 +39,18 @@ type Tree struct {
 
 // Open finds this process's own cgroups and makes the directories below them. Controllers that cannot be used are named
 // in Missing; without memory or pids the tree is empty, since half a tree would only promise what it does not hold. The
-// error is about a second daemon (ErrInUse).
-func Open(id string) (*Tree, error) {
+// error is about a second daemon (ErrInUse). file is where Reap reads where the daemon's last life had its tree, and
+// writes where this one has it; "" if nobody shall know.
+func Open(id, file string) (*Tree, error) {
 	own, err := find()
 	if err != nil {
 		return nil, err
 	}
-	return open(own, id)
+	t, err := open(own, id)
+	if err == nil {
+		t.file = file
+	}
+	return t, err
 }
 
 // None is an empty tree, for a reason.
@@ -54,7 +63,7 @@ func None(reason string) *Tree {
 }
 
 func open(own ownCgroups, id string) (*Tree, error) {
-	name := "fcd-" + id
+	name := treePrefix + id
 	t := &Tree{name: name, other: own.other, V1: map[string]string{}, Missing: map[string]string{}}
 	t.v2 = len(own.V1) == 0 && own.Unified != ""
 	if t.v2 {
@@ -199,7 +208,11 @@ func reason(err error) string {
 // between our making and our locking it.
 func (t *Tree) acquire(id string) error {
 	path := t.Dirs()[0]
+	removed := fmt.Errorf("id %q: %w (%s was just removed)", id, ErrInUse, path)
 	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return removed
+	}
 	if err != nil {
 		return fmt.Errorf("cgroups: %w", err)
 	}
@@ -211,7 +224,7 @@ func (t *Tree) acquire(id string) error {
 	now, err2 := os.Stat(path)
 	if err1 != nil || err2 != nil || !os.SameFile(held, now) {
 		f.Close()
-		return fmt.Errorf("id %q: %w (%s was just removed)", id, ErrInUse, path)
+		return removed
 	}
 	t.lock = f
 	return nil

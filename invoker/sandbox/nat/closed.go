@@ -19,7 +19,12 @@ import (
 )
 
 // closed is every address of the host, as two sets of nftables, for a Router outside of the host's network: no hook of
-// the kernel tells there what the host takes for its own. The sets follow the host's local routes.
+// the kernel tells there what the host takes for its own. The sets follow the host's local routes, and so lag behind a new
+// address by milliseconds. A connection that was made meanwhile goes no further, since every packet is looked at.
+//
+// Nothing was found that does not lag. Sockets of pasta that are bound to an interface (--outbound-if4, SO_BINDTODEVICE)
+// do not reach the addresses of other interfaces, but those of the same one they do, and they lose the host's other routes;
+// hooks at connect(2) are root's (BPF), know ports alone (Landlock), or look before the kernel does (seccomp's notification).
 type closed struct {
 	v4, v6  *nftables.Set
 	host    ranges            // what the host has, as far as is known

@@ -258,20 +258,22 @@ func (r *Router) Close() error {
 	if r.closed != nil {
 		r.closed.stop()
 	}
-	return netns.Do(r.opts.Inside, r.removeRules)
+	return netns.Do(r.opts.Inside, func() error { return RemoveTable(r.opts.ID) })
 }
 
-func (r *Router) removeRules() error {
-	if !slices.Contains(Tables(), r.opts.table()) {
+// RemoveTable removes the table of the daemon with the ID, which is dead and has no instance left, if there is one.
+func RemoveTable(id string) error {
+	name := Options{ID: id}.table()
+	if !slices.Contains(Tables(), name) {
 		return nil
 	}
 	c, err := nftables.New()
 	if err != nil {
 		return fmt.Errorf("nat: %w", err)
 	}
-	c.DelTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: r.opts.table()})
+	c.DelTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: name})
 	if err := c.Flush(); err != nil {
-		return fmt.Errorf("nat: remove the table %s: %w", r.opts.table(), err)
+		return fmt.Errorf("nat: remove the table %s: %w", name, err)
 	}
 	return nil
 }

@@ -28,8 +28,11 @@ import (
 type Options struct {
 	// ID names this daemon on this host, [a-z0-9-]{1,64}, for example a hash of its data directory. Instances that an
 	// earlier life under the same ID left behind are killed by New; two living drivers cannot share one. Default: a
-	// random one, which finds nothing to kill.
+	// random one, which the next driver that starts here looks after.
 	ID string
+	// Record is the file that says where this life's cgroups are, so that the next one finds them if it is started from
+	// another cgroup. Default: none, and it looks below its own alone.
+	Record string
 	// InitPath is the binary that is started as init. It must call Main first of all, and should be linked statically.
 	// Default: /proc/self/exe, the running binary.
 	InitPath string
@@ -55,6 +58,8 @@ type Options struct {
 
 	Log        *zap.Logger           // nil: none
 	Registerer prometheus.Registerer // nil: metrics are not registered
+
+	nameless bool // ID is a random one
 }
 
 const (
@@ -133,8 +138,8 @@ func (o *Options) fill() error {
 			*v = to
 		}
 	}
-	if o.ID == "" {
-		o.ID = "t" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	if o.nameless = o.ID == ""; o.nameless {
+		o.ID = randomID()
 	}
 	if err := roster.CheckID("sandbox driver", o.ID); err != nil {
 		return err
@@ -173,7 +178,18 @@ func (d *Driver) openCgroups() (err error) {
 		d.cgroups = cgroup.None("cgroups are switched off by configuration")
 		return nil
 	}
-	if d.cgroups, err = cgroup.Open(d.opts.ID); err != nil {
+	if ids := cgroup.Sweep(); len(ids) > 0 {
+		for _, id := range ids {
+			err = errors.Join(err, nat.RemoveTable(id))
+		}
+		d.log.Info("removed what killed commands left", zap.Strings("drivers", ids), zap.Error(err))
+	}
+	d.cgroups, err = cgroup.Open(d.opts.ID, d.opts.Record)
+	for try := 0; d.opts.nameless && errors.Is(err, cgroup.ErrInUse) && try < 3; try++ {
+		d.opts.ID = randomID() // another driver's sweep came between its making and its lock
+		d.cgroups, err = cgroup.Open(d.opts.ID, d.opts.Record)
+	}
+	if err != nil {
 		return fmt.Errorf("sandbox driver %w", err)
 	}
 	n, err := d.cgroups.Reap()
@@ -186,6 +202,9 @@ func (d *Driver) openCgroups() (err error) {
 	}
 	return nil
 }
+
+// randomID is one that cgroup.Sweep knows as such.
+func randomID() string { return "t" + strings.ReplaceAll(uuid.NewString(), "-", "") }
 
 func hash(s string) uint32 {
 	h := fnv.New32a()

@@ -1,7 +1,6 @@
 package native
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 
 	"fcd/invoker/sandbox"
 	"fcd/invoker/sandbox/cgroup"
-	"fcd/invoker/sandbox/nat"
 	"fcd/invoker/sandbox/native/internal/inside"
 )
 
@@ -78,84 +76,6 @@ func eventually(t *testing.T, what string, so func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}
-	}
-}
-
-// lifeEnv makes TestAnEarlierLife a daemon that waits to be killed: "ID", then maybe "nat" and "weak".
-const lifeEnv = "FCD_TEST_LIFE"
-
-func TestAnEarlierLife(t *testing.T) {
-	id, how, _ := strings.Cut(os.Getenv(lifeEnv), " ")
-	if id == "" {
-		return
-	}
-	o, network := Options{ID: id, NoCgroups: strings.Contains(how, "weak")}, sandbox.NetNone
-	if strings.Contains(how, "nat") {
-		o.NAT, network = &nat.Options{}, sandbox.NetNAT
-	}
-	d, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := startSleeper(d, id, network); err != nil {
-		t.Fatal(err)
-	}
-	os.Stdout.WriteString("ready\n")
-	select {}
-}
-
-// earlierLife runs a daemon with one instance and kills it as no daemon should die.
-func earlierLife(t *testing.T, id, how string) {
-	t.Helper()
-	cmd := exec.Command("/proc/self/exe", "-test.run=^TestAnEarlierLife$")
-	cmd.Env = append(os.Environ(), lifeEnv+"="+id+how)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if line != "ready\n" {
-		t.Errorf("the earlier life said %q, %v", line, err)
-	}
-	if n := family(id); n != 4 {
-		t.Errorf("%d processes instead of 4", n)
-	}
-	helpers := pastas(cmd.Process.Pid)
-	cmd.Process.Kill()
-	cmd.Wait()
-	for _, pid := range helpers {
-		eventually(t, "pasta to die with the daemon", func() bool {
-			line, _ := os.ReadFile(procPath(pid, "cmdline"))
-			return len(line) == 0
-		})
-	}
-}
-
-func TestWhatAnEarlierLifeLeftIsReaped(t *testing.T) {
-	id := fmt.Sprint("life-", os.Getpid())
-	earlierLife(t, id, "")
-	if n := family(id); n != 4 {
-		t.Errorf("%d processes survived the daemon, want all 4", n)
-	}
-	other := open(t, Options{}) // a living neighbour touches nothing
-	if n := family(id); n != 4 {
-		t.Errorf("a daemon with another id left %d of 4", n)
-	}
-	if err := other.Close(); err != nil {
-		t.Error(err)
-	}
-	d := open(t, Options{ID: id})
-	if n := family(id); n != 0 {
-		t.Errorf("%d processes left", n)
-	}
-	if left := leftovers(d); len(left) > 0 {
-		t.Errorf("left behind: %q", left)
-	}
-	if err := d.Close(); err != nil {
-		t.Error(err)
 	}
 }
 

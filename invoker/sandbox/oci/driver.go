@@ -27,6 +27,8 @@ import (
 type Options struct {
 	ID  string // of this daemon on this host, [a-z0-9-]{1,64}
 	Dir string // for bundles and the runtime's state; the driver's own, on a file system that allows devices
+	// Record is as in native.Options.
+	Record string
 	// Command is the runtime, Args come before its subcommand. Default: runc without any.
 	Command string
 	Args    []string
@@ -124,7 +126,7 @@ func (d *Driver) bundle(id string) bundle {
 }
 
 func (d *Driver) open() (err error) {
-	if d.cgroups, err = cgroup.Open(d.opts.ID); err != nil {
+	if d.cgroups, err = cgroup.Open(d.opts.ID, d.opts.Record); err != nil {
 		return fmt.Errorf("sandbox driver %w", err)
 	}
 	if !d.cgroups.Usable() {

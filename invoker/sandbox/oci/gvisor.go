@@ -17,7 +17,9 @@ import (
 //   - it takes further descriptors with its run alone, so there is no moment between create and start;
 //   - it has a kernel of its own: the filter of system calls is not for that, and its processes are not the host's, so
 //     pids are bounded by its memory alone;
-//   - a second process serves the files, and becomes our child as the first does.
+//   - a second process serves the files, and becomes our child as the first does;
+//   - it gives memory that a program frees back to the host some milliseconds later, from a goroutine of its own
+//     (pkg/sentry/pgalloc, releaserMain). The limit and the peak count it until then.
 func (d *Driver) gvisor() bool { return filepath.Base(d.runtime.Command) == "runsc" }
 
 // gvisorArgs are what the driver needs: the host's implementation of TCP in the instance's own namespace, because that is

@@ -1,6 +1,7 @@
 package sandboxtest
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"sync"
@@ -89,10 +90,25 @@ wait()`, nil)
 			u, err := b.Stats()
 			return err == nil && u.PeakMemoryBytes >= 64<<20
 		})
-		if err := b.ResetPeak(); err != nil {
+		reset := func() (u sandbox.Usage, err error) {
+			if err = b.ResetPeak(); err == nil {
+				u, err = b.Stats()
+			}
+			return u, err
+		}
+		u, err := reset()
+		if errors.Is(err, sandbox.ErrNotSupported) {
 			t.Skipf("this kernel cannot reset a peak: %v", err)
 		}
-		if u, err := b.Stats(); err != nil || u.PeakMemoryBytes >= 60<<20 {
+		if s.caps.OwnKernel {
+			// That kernel gives freed memory back to the host milliseconds after the program gave it back to the kernel
+			// (gVisor: 1 to 6 for these 64 MB). The host holds and counts it until then, and a new peak begins with it.
+			waitFor(t, "the freed memory to be given back", func() bool {
+				u, err = reset()
+				return err != nil || u.PeakMemoryBytes < 60<<20
+			})
+		}
+		if err != nil || u.PeakMemoryBytes >= 60<<20 {
 			t.Errorf("after the reset %+v, %v", u, err)
 		}
 	})
