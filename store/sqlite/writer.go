@@ -319,8 +319,10 @@ func (w *writer) transact(g *group, jobs []*job, grow bool) (err error) {
 func (w *writer) committed(g *group) {
 	w.counters, w.bodies = g.counters, g.bodies
 	w.s.leases.publish(g.leases)
+	rows := g.ops
 	if g.folding && w.fold.n > 0 {
 		w.s.bursts.add(w.fold.burst)
+		rows -= int(w.fold.n) - 1
 	}
 	for _, row := range g.unfolded {
 		w.s.bursts.remove(row)
@@ -329,7 +331,7 @@ func (w *writer) committed(g *group) {
 		w.rest(w.s.opt.restAfter)
 	}
 	w.flushes.groups <- g
-	w.checkpoints.wrote(w.c, g.ops, g.size)
+	w.checkpoints.wrote(w.c, rows, g.size)
 }
 
 // publish makes a flushed group visible, then answers its callers.
