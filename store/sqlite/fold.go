@@ -12,7 +12,7 @@ import (
 const (
 	maxFolded      = 100_000
 	maxFoldedBytes = 128 << 20
-	fewFolded      = 8
+	fewFolded      = 4
 )
 
 // fold is the burst that a group gathers. The writer has one, whose buffers every group uses.

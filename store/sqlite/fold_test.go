@@ -120,7 +120,7 @@ func TestMessagesFoldWhileManyWait(t *testing.T) {
 	if got := take(t, s, "few", 1); len(got) != 1 {
 		t.Errorf("claimed %v", got)
 	}
-	accept(t, s, messages("h", 10)...) // 18 wait
+	accept(t, s, messages("h", 10)...) // 14 wait
 	folded(t, s, 10)
 	accept(t, s, messages("i", 10)...)
 	folded(t, s, 20)

@@ -319,7 +319,7 @@ func (w *writer) transact(g *group, jobs []*job, grow bool) (err error) {
 func (w *writer) committed(g *group) {
 	w.counters, w.bodies = g.counters, g.bodies
 	w.s.leases.publish(g.leases)
-	rows := g.ops
+	rows := g.ops // a burst is one
 	if g.folding && w.fold.n > 0 {
 		w.s.bursts.add(w.fold.burst)
 		rows -= int(w.fold.n) - 1
