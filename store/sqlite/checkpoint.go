@@ -15,6 +15,7 @@ const (
 	// restartPages is how many there are before the writer copies what is left, which is not much, and begins the log
 	// anew. If the checkpointer is at work just then it waits for its end, but no longer than to twice as many pages.
 	restartPages = 4000
+	pageBytes    = 4096
 )
 
 // A checkpointer copies what the write-ahead log has gathered into the database beside the writer, whose callers would
@@ -59,8 +60,8 @@ func (k *checkpointer) run(ctx context.Context) {
 
 // wrote tells of a group of so many rows and bytes that w, the writer, has committed.
 func (k *checkpointer) wrote(w *conn, rows, bytes int) {
-	const perGroup, page = 8, 4096
-	pages := int64(perGroup + rows + bytes/page)
+	const perGroup = 8
+	pages := int64(perGroup + rows + bytes/pageBytes)
 	if k.behind.Add(pages) >= checkpointPages {
 		select {
 		case k.due <- struct{}{}:

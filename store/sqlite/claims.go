@@ -112,6 +112,13 @@ func (c *claims) drop(id int64) {
 	}
 }
 
+// count is how many claims there are.
+func (c *claims) count() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return int64(len(c.byID))
+}
+
 // running counts the live claims of each function.
 func (c *claims) running(now time.Time) map[string]int64 {
 	c.mu.Lock()

@@ -32,6 +32,7 @@ const (
 	envDir    = "FCD_TEST_STORE_DIR"
 	envLimit  = "FCD_TEST_FILE_LIMIT" // bytes a file may have; "" = no bound
 	envNoSync = "FCD_TEST_UNFLUSHED"  // the store does not flush; "" = it does
+	envFold   = "FCD_TEST_FOLDING"    // messages go into bursts and are claimed beside, which unfolds some; "" = not
 )
 
 func TestMain(m *testing.M) {
@@ -57,12 +58,18 @@ func child(dir string) int {
 	if os.Getenv(envNoSync) != "" {
 		opt = sqlite.Unflushed(opt)
 	}
+	if os.Getenv(envFold) != "" {
+		opt = sqlite.Folding(opt)
+	}
 	s, err := sqlite.Open(context.Background(), opt)
 	if err != nil {
 		fmt.Println("open:", err)
 		return 1
 	}
 	var wg sync.WaitGroup
+	if os.Getenv(envFold) != "" {
+		wg.Go(func() { claimSome(s) })
+	}
 	for w := range crashProducers {
 		wg.Go(func() {
 			if err := producer(s, w); !errors.Is(err, store.ErrFatal) {
@@ -117,6 +124,15 @@ func producer(s *sqlite.Store, w int) error {
 			return err
 		}
 		fmt.Printf("%d %d %d %d\n", w, n, begun, now()) // one write: a pipe takes it whole
+	}
+}
+
+// claimSome claims messages, one after the other, until the store fails. It ends none.
+func claimSome(s *sqlite.Store) {
+	for {
+		if _, err := s.Claim(context.Background(), "w", map[string]int{"f": 1}, time.Hour); errors.Is(err, store.ErrFatal) {
+			return
+		}
 	}
 }
 
@@ -293,13 +309,22 @@ func verify(t *testing.T, dir string, acked map[string]bool) {
 // TestKilledAtAnyMoment kills a process that writes with 64 producers, again and again on the same store. The number of
 // rounds is FCD_CRASH_ROUNDS; if it is not set, 20, and fewer under the race detector, which has nothing to find here.
 func TestKilledAtAnyMoment(t *testing.T) {
+	for name, env := range foldOrNot {
+		t.Run(name, func(t *testing.T) { killed(t, env) })
+	}
+}
+
+// foldOrNot are the environments of a writing process whose messages stand in rows of their own, and in bursts.
+var foldOrNot = map[string]string{"rows": envFold + "=", "bursts": envFold + "=1"}
+
+func killed(t *testing.T, env string) {
 	rounds := crashRounds
 	if n, err := strconv.Atoi(os.Getenv("FCD_CRASH_ROUNDS")); err == nil {
 		rounds = n
 	}
 	dir, acked := t.TempDir(), map[string]bool{}
 	for round := range rounds {
-		run(t, dir, 1+rand.IntN(500), acked)
+		run(t, dir, 1+rand.IntN(500), acked, env)
 		if verify(t, dir, acked); t.Failed() {
 			t.Fatalf("in round %d", round+1)
 		}
@@ -324,6 +349,12 @@ func TestADiskThatRefusesWritesIsFinal(t *testing.T) {
 // TestAPowerCutLosesNothing cuts the power of the disk under a process that writes, several times on one store. The
 // counter-check shows that the disk does lose what was not flushed.
 func TestAPowerCutLosesNothing(t *testing.T) {
+	for name, env := range foldOrNot {
+		t.Run(name, func(t *testing.T) { powerCut(t, env) })
+	}
+}
+
+func powerCut(t *testing.T, env string) {
 	rounds := 3
 	if n, err := strconv.Atoi(os.Getenv("FCD_CRASH_ROUNDS")); err == nil {
 		rounds = max(n/10, rounds)
@@ -332,7 +363,7 @@ func TestAPowerCutLosesNothing(t *testing.T) {
 	dir := filepath.Join(d.Dir, "store")
 	for round := range rounds {
 		before := len(acked)
-		exit, underWay := disturbed(t, dir, 200+rand.IntN(2000), cut(d), acked)
+		exit, underWay := disturbed(t, dir, 200+rand.IntN(2000), cut(d), acked, env)
 		if exit != 3 {
 			t.Errorf("the process ended with %d", exit)
 		}

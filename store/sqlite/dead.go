@@ -63,6 +63,10 @@ func (g *group) letter(requestID string) (size int64, found bool, err error) {
 func (g *group) writeDead() error {
 	now := micros(g.now)
 	for _, r := range g.redrives[g.written.redrives:] {
+		if _, err := g.free(r.RequestID); err != nil {
+			return err
+		}
+		g.w.highest = max(g.w.highest, r.RequestID)
 		if _, err := g.w.c.exec(sqlRedrive, r.id, now, micros(r.NotAfter), r.RequestID); err != nil {
 			return err
 		}

@@ -12,6 +12,9 @@
 // A read may see what has been committed and is not on disk yet. What somebody acts upon is: messages cannot be claimed
 // before, nor are they in the change feed. A Batch that builds on such a state is flushed after it.
 //
+// While many messages wait, those that come are written many to a row, a burst, in the same transaction. They move into
+// the queue when somebody needs them there, or once no more come.
+//
 // So a conflict hurts no neighbour and sixty-four callers share one flush. Claims and the expiry of leases live in
 // memory, since there is one process per data directory: a claim writes nothing, and a restart frees them all. Lease
 // tokens, revisions and message ids are durable and never used twice.

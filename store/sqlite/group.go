@@ -42,6 +42,8 @@ type group struct {
 	purged      []string
 	fates       []store.Fate
 	ended       []int64 // messages whose claim ends with the commit
+	folding     bool    // messages that may go into a burst do
+	unfolded    []int64 // bursts whose messages stand in the queue with the commit
 	wakes       bool
 
 	undo []func() // takes back the current Batch's changes to the maps
@@ -65,7 +67,7 @@ type mark struct {
 
 func newGroup(w *writer) *group {
 	return &group{
-		w: w, now: w.s.opt.Now(), began: time.Now(), counters: w.counters, bodies: w.bodies,
+		w: w, folding: w.fold.begin(w), now: w.s.opt.Now(), began: time.Now(), counters: w.counters, bodies: w.bodies,
 		recs: map[string]store.Rev{}, tokens: map[string]int64{}, dedups: map[string]bool{},
 		names: map[string]bool{}, dead: map[string]bool{}, leases: map[string]leaseRow{},
 	}
@@ -144,8 +146,11 @@ func (g *group) takeBack(m mark) {
 	g.endings, g.fates, g.ended = g.endings[:m.endings], g.fates[:m.fates], g.ended[:m.ended]
 }
 
-// abandon takes back what outlives the group: the claims it is about to end.
-func (g *group) abandon() { g.w.s.claims.release(g.ended) }
+// abandon takes back what outlives the group: the claims it is about to end, and the request ids of its burst.
+func (g *group) abandon() {
+	g.w.s.claims.release(g.ended)
+	g.dropFold()
+}
 
 // set changes the overlay so that takeBack can restore it.
 func set[V any](g *group, m map[string]V, key string, v V) {
@@ -380,6 +385,11 @@ func (g *group) end(id int64, owner string) (size int64, refusal, err error) {
 	}
 	g.ended = append(g.ended, id)
 	size, found, err := g.w.c.number(sqlQueueSize, id)
+	if err == nil && !found {
+		if err = g.unfold(id); err == nil {
+			size, found, err = g.w.c.number(sqlQueueSize, id)
+		}
+	}
 	if err != nil {
 		return 0, nil, err
 	}

@@ -66,6 +66,16 @@ func (i *Inspection) Check() (problems []string, err error) {
 	if err != nil {
 		return problems, err
 	}
+	version, err := i.Schema()
+	if err != nil {
+		return problems, err
+	}
+	count := sqlQueueCount
+	if version < 4 {
+		count = sqlQueueCount3
+	} else if problems, err = i.checkBursts(problems); err != nil {
+		return problems, err
+	}
 	// One statement, so that it is one moment, whatever a daemon does beside it.
 	err = i.c.query(func(v []driver.Value) error {
 		var n counters
@@ -76,7 +86,26 @@ func (i *Inspection) Check() (problems []string, err error) {
 			problems = append(problems, fmt.Sprintf("the queue holds %d messages of %d bytes, counted are %d of %d", v[1], v[2], n.messages, n.bytes))
 		}
 		return errStop
-	}, sqlQueueCount)
+	}, count)
+	return problems, err
+}
+
+// checkBursts reads every burst and adds what is wrong to problems.
+func (i *Inspection) checkBursts(problems []string) ([]string, error) {
+	err := i.c.query(func(v []driver.Value) error {
+		id, n, bytes := v[0].(int64), v[1].(int64), v[2].(int64)
+		head, _ := v[3].([]byte)
+		payloads, _ := v[4].([]byte)
+		found := int64(0)
+		err := readBurst(head, payloads, func(*store.Msg) error { found++; return nil })
+		if err == nil && (found != n || int64(len(payloads)) != bytes) {
+			err = fmt.Errorf("it has %d messages of %d bytes, counted are %d of %d", found, len(payloads), n, bytes)
+		}
+		if err != nil {
+			problems = append(problems, fmt.Sprintf("burst %d: %v", id, err))
+		}
+		return nil
+	}, sqlBurstAll)
 	return problems, err
 }
 

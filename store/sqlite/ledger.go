@@ -64,6 +64,9 @@ func (s *Store) Invocations(ctx context.Context, q store.InvocationQuery) ([]sto
 	limit := pageSize(q.Limit)
 	var all []store.Invocation
 	if q.State == "" || q.State == store.StateQueued || q.State == store.StateRunning {
+		if err := s.unfoldOf(ctx, q.Fn); err != nil {
+			return nil, err
+		}
 		// Among so many there are limit ones of either state, or all of them.
 		waiting, err := list(ctx, s, scanMsg, sqlQueueOf, q, "", s.claimBound(q, limit))
 		if err != nil {

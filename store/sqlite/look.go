@@ -66,8 +66,6 @@ type head struct {
 	due int64
 }
 
-func idOf(v []driver.Value) int64 { return v[0].(int64) }
-
 func headOf(v []driver.Value) head { return head{id: v[0].(int64), due: v[1].(int64)} }
 
 func functionOf(v []driver.Value) head { return head{fn: v[0].(string), due: v[1].(int64)} }

@@ -229,7 +229,7 @@ func TestMetricsGoWithTheStore(t *testing.T) {
 	for _, f := range families {
 		got[f.GetName()] = f.GetMetric()[0].GetGauge().GetValue()
 	}
-	want := map[string]float64{"fcd_sqlite_queue_messages": 1, "fcd_sqlite_queue_bytes": 5, "fcd_sqlite_group_batches": 0, "fcd_sqlite_commit_seconds": 0,
+	want := map[string]float64{"fcd_sqlite_queue_messages": 1, "fcd_sqlite_queue_bytes": 5, "fcd_sqlite_folded_messages": 0, "fcd_sqlite_group_batches": 0, "fcd_sqlite_commit_seconds": 0,
 		"fcd_sqlite_dead_letters": 0, "fcd_sqlite_dead_letter_bytes": 0, "fcd_sqlite_dead_letters_dropped_total": 0}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

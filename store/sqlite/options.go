@@ -42,6 +42,11 @@ type Options struct {
 	Log *zap.Logger
 	// flush stands in for the flush before the answers in tests; fdatasync.
 	flush func(*os.File) error
+	// foldFrom is how many messages must wait before the next ones are folded into bursts; 1,000. Negative: none, and a
+	// single one makes a burst.
+	foldFrom int64
+	// restAfter is how long no message must have come before bursts are unfolded that nobody asks about; 100 ms.
+	restAfter time.Duration
 	// Registerer receives the store's metrics; none if nil.
 	Registerer prometheus.Registerer
 }
@@ -63,6 +68,8 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MaxEvents, 1_000_000)
 	setDefault(&o.MaxEventBytes, 256<<20)
 	setDefault(&o.SweepEvery, time.Minute)
+	setDefault(&o.foldFrom, 1000)
+	setDefault(&o.restAfter, 100*time.Millisecond)
 	if o.Now == nil {
 		o.Now = store.SteadyClock()
 	}

@@ -1,10 +1,12 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -56,6 +58,7 @@ func first[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, error)
 
 // Ready names every function with unclaimed messages and when the first of each is due, in order of names.
 func (s *Store) Ready(_ context.Context, _ time.Time) ([]store.FnDue, error) {
+	folded := s.bursts.earliest() // before the queue, into which their messages move
 	heads, err := look(s, functionOf, sqlQueueReady)
 	if err != nil {
 		return nil, err
@@ -66,10 +69,23 @@ func (s *Store) Ready(_ context.Context, _ time.Time) ([]store.FnDue, error) {
 		if err != nil {
 			return nil, err
 		}
+		if first, has := folded[h.fn]; has {
+			if !ok || first < due {
+				due, ok = first, true
+			}
+			delete(folded, h.fn)
+		}
 		if ok {
 			all = append(all, store.FnDue{Fn: h.fn, Earliest: fromMicros(due)})
 		}
 	}
+	if len(folded) == 0 {
+		return all, nil
+	}
+	for fn, due := range folded {
+		all = append(all, store.FnDue{Fn: fn, Earliest: fromMicros(due)})
+	}
+	slices.SortFunc(all, func(a, b store.FnDue) int { return cmp.Compare(a.Fn, b.Fn) })
 	return all, nil
 }
 
@@ -96,21 +112,28 @@ func (s *Store) earliest(fn string, due int64) (int64, bool, error) {
 }
 
 // Claim takes up to want[fn] due messages of each function, earliest due first.
-func (s *Store) Claim(_ context.Context, owner string, want map[string]int, lease time.Duration) ([]store.Msg, error) {
+func (s *Store) Claim(ctx context.Context, owner string, want map[string]int, lease time.Duration) ([]store.Msg, error) {
 	if owner == "" {
 		return nil, errors.New("a claim needs an owner")
 	}
 	var ids []int64
+	var short error
 	for _, fn := range slices.Sorted(maps.Keys(want)) {
 		if want[fn] <= 0 {
 			continue
 		}
-		got, err := s.claim(owner, fn, want[fn], lease)
+		got, left, err := s.claim(ctx, owner, fn, want[fn], lease)
 		ids = append(ids, got...)
 		if err != nil {
 			s.unclaim(ids)
 			return nil, err
 		}
+		if left != nil {
+			short = left
+		}
+	}
+	if len(ids) == 0 && short != nil {
+		return nil, short
 	}
 	var all []store.Msg
 	for _, id := range ids {
@@ -127,25 +150,50 @@ func (s *Store) Claim(_ context.Context, owner string, want map[string]int, leas
 	return all, nil
 }
 
-func (s *Store) claim(owner, fn string, want int, lease time.Duration) ([]int64, error) {
+// claim takes what stands in the queue, and unfolds bursts if that is not enough. If they cannot be unfolded, left says
+// why: what stands in the queue goes on, when the disk is full too.
+func (s *Store) claim(ctx context.Context, owner, fn string, want int, lease time.Duration) (ids []int64, left, err error) {
+	for {
+		got, more, err := s.take(owner, fn, want-len(ids), lease)
+		if ids = append(ids, got...); err != nil || more == 0 {
+			return ids, nil, err
+		}
+		if err := s.unfold(ctx, s.bursts.of(fn, more)); errors.Is(err, store.ErrFatal) {
+			return ids, nil, err
+		} else if err != nil {
+			return ids, err, nil
+		}
+	}
+}
+
+// take claims messages of the queue that stand before all that bursts hold of the function. If they are too few and bursts
+// held more when it began, more is up to which message those can be claimed.
+func (s *Store) take(owner, fn string, want int, lease time.Duration) (ids []int64, more int64, err error) {
 	c := s.claims
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := s.opt.Now()
-	candidates, err := look(s, idOf, sqlQueueDue, fn, micros(now), int64(want+c.byFn[fn]+c.byFn[""]))
-	if err != nil {
-		return nil, err
+	bound := place{micros(now), math.MaxInt64}
+	first, folded := s.bursts.first(fn, c.last) // before the queue, into which their messages move
+	if folded = folded && first.compare(bound) < 0; folded {
+		bound = first
 	}
-	var ids []int64
-	for _, id := range candidates {
-		if len(ids) == want {
+	candidates, err := look(s, headOf, sqlQueueDue, fn, bound.due, int64(want+c.byFn[fn]+c.byFn[""]))
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, m := range candidates {
+		if len(ids) == want || bound.compare(place{m.due, m.id}) < 0 {
 			break
 		}
-		if c.take(id, fn, owner, now, now.Add(lease)) {
-			ids = append(ids, id)
+		if c.take(m.id, fn, owner, now, now.Add(lease)) {
+			ids = append(ids, m.id)
 		}
 	}
-	return ids, nil
+	if folded && len(ids) < want {
+		more = c.last
+	}
+	return ids, more, nil
 }
 
 func (s *Store) unclaim(ids []int64) { s.claims.settle(ids) }
@@ -160,7 +208,10 @@ func (s *Store) Extend(_ context.Context, owner string, ids []int64, lease time.
 
 // Find is an invocation by its request id, queued, running or ended; ErrNotFound after it was swept.
 func (s *Store) Find(ctx context.Context, requestID string) (store.Invocation, error) {
-	m, err := first(ctx, s, scanMsg, sqlQueueFind, requestID)
+	m, err := s.findFolded(ctx, requestID) // first: messages move from bursts into the queue, and out of it
+	if errors.Is(err, store.ErrNotFound) {
+		m, err = first(ctx, s, scanMsg, sqlQueueFind, requestID)
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return first(ctx, s, scanOutcome, sqlOutcomeFind, requestID)
 	}
@@ -168,6 +219,34 @@ func (s *Store) Find(ctx context.Context, requestID string) (store.Invocation, e
 		return store.Invocation{}, err
 	}
 	return s.stateOf(m), nil
+}
+
+// findFolded is a message that stands in a burst.
+func (s *Store) findFolded(ctx context.Context, requestID string) (found store.Msg, err error) {
+	row, ok := s.bursts.row(requestID)
+	if !ok {
+		return found, store.ErrNotFound
+	}
+	return first(ctx, s, func(r *sql.Rows) (store.Msg, error) {
+		var head, payloads []byte
+		if err := r.Scan(&head, &payloads); err != nil {
+			return found, err
+		}
+		err := readBurst(head, payloads, func(m *store.Msg) error {
+			if m.RequestID == requestID {
+				found = *m
+				return errStop
+			}
+			return nil
+		})
+		if err == nil {
+			err = store.ErrNotFound
+		}
+		if err == errStop {
+			err = nil
+		}
+		return found, err
+	}, sqlBurstGet, row)
 }
 
 // Outcomes lists ended invocations by request id. A limit outside 1-1000 is 1000.
@@ -187,20 +266,36 @@ func (s *Store) Outcomes(ctx context.Context, f store.InvocationFilter, after st
 // Depths counts every function's queue. It walks an index of the whole queue: for people and metrics, not for each call.
 func (s *Store) Depths(ctx context.Context) (map[string]store.Depth, error) {
 	now := s.opt.Now()
-	type row struct {
-		fn       string
-		all, due int64
-	}
-	rows, err := collect(ctx, s, func(r *sql.Rows) (d row, err error) { return d, r.Scan(&d.fn, &d.all, &d.due) },
-		sqlQueueDepths, micros(now))
+	type count struct{ all, due int64 }
+	counts := map[string]count{}
+	_, err := collect(ctx, s, func(r *sql.Rows) (_ struct{}, err error) {
+		var fn string
+		var n count
+		var head []byte
+		if err := r.Scan(&fn, &n.all, &n.due, &head); err != nil {
+			return struct{}{}, err
+		}
+		if head == nil {
+			counts[fn] = count{counts[fn].all + n.all, counts[fn].due + n.due}
+			return struct{}{}, nil
+		}
+		return struct{}{}, readHead(head, func(m *store.Msg, _, _ int64) error {
+			n := counts[m.Fn]
+			if n.all++; !m.Due.After(now) {
+				n.due++
+			}
+			counts[m.Fn] = n
+			return nil
+		})
+	}, sqlQueueDepths, micros(now))
 	if err != nil {
 		return nil, err
 	}
 	running := s.claims.running(now)
-	depths := make(map[string]store.Depth, len(rows))
-	for _, r := range rows {
-		n := min(running[r.fn], r.all)
-		depths[r.fn] = store.Depth{Ready: max(r.due-n, 0), Waiting: r.all - r.due, Running: n}
+	depths := make(map[string]store.Depth, len(counts))
+	for fn, c := range counts {
+		n := min(running[fn], c.all)
+		depths[fn] = store.Depth{Ready: max(c.due-n, 0), Waiting: c.all - c.due, Running: n}
 	}
 	return depths, nil
 }

@@ -1,7 +1,7 @@
 package sqlite
 
 // schemaVersion is what this binary writes; migrations[i] leads from version i to i+1.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // Every text key compares as bytes. Times are microseconds since 1970, UTC; 0 means none.
 var migrations = [schemaVersion]string{`
@@ -50,6 +50,10 @@ CREATE UNIQUE INDEX event_key ON event(ev, trg);
 CREATE INDEX event_fn ON event(fn) WHERE fn <> '';
 CREATE INDEX event_odd ON event(state) WHERE state NOT IN ('queued', 'succeeded');
 CREATE TABLE body (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, total INTEGER NOT NULL, payload BLOB NOT NULL);
+`, `
+-- Messages of the queue that came in a burst, many to a row: burst.go.
+CREATE TABLE burst (id INTEGER PRIMARY KEY, n INTEGER NOT NULL, bytes INTEGER NOT NULL, head BLOB NOT NULL,
+	payloads BLOB NOT NULL);
 `}
 
 const (
@@ -87,7 +91,7 @@ const (
 	sqlQueueGet   = `SELECT ` + sqlMsgColumns + ` FROM q WHERE id = ?`
 	sqlQueueFind  = `SELECT ` + sqlMsgColumns + ` FROM q WHERE rid = ?`
 	sqlQueueSize  = `SELECT length(payload) FROM q WHERE id = ?`
-	sqlQueueDue   = `SELECT id FROM q WHERE fn = ? AND due <= ? ORDER BY due, id LIMIT ?`
+	sqlQueueDue   = `SELECT id, due FROM q WHERE fn = ? AND due <= ? ORDER BY due, id LIMIT ?`
 	sqlQueueHead  = `SELECT id, due FROM q WHERE fn = ? ORDER BY due, id LIMIT ?`
 	sqlQueueRetry = `UPDATE q SET due = ?, attempt = attempt + ? WHERE id = ?`
 	sqlQueueFetch = `UPDATE q SET due = ? WHERE fn = ? AND due > ?`
@@ -96,8 +100,24 @@ const (
 	sqlQueueReady = `WITH RECURSIVE f(fn) AS (SELECT min(fn) FROM q
 			UNION ALL SELECT (SELECT min(fn) FROM q WHERE q.fn > f.fn) FROM f WHERE f.fn IS NOT NULL)
 		SELECT fn, (SELECT min(due) FROM q WHERE q.fn = f.fn) FROM f WHERE fn IS NOT NULL`
-	sqlQueueCount  = `SELECT (SELECT v FROM meta WHERE k = 'counters'), count(*), ifnull(sum(length(payload)), 0) FROM q`
-	sqlQueueDepths = `SELECT fn, count(*), sum(due <= ?) FROM q GROUP BY fn`
+	sqlQueueCount = `SELECT (SELECT v FROM meta WHERE k = 'counters'),
+		(SELECT count(*) FROM q) + (SELECT ifnull(sum(n), 0) FROM burst),
+		(SELECT ifnull(sum(length(payload)), 0) FROM q) + (SELECT ifnull(sum(bytes), 0) FROM burst)`
+	// Before schema 4, for who looks at a database that its daemon has not brought up to date.
+	sqlQueueCount3 = `SELECT (SELECT v FROM meta WHERE k = 'counters'), count(*), ifnull(sum(length(payload)), 0) FROM q`
+	// With the heads of bursts: one statement, so that it is one moment.
+	sqlQueueDepths  = `SELECT fn, count(*), sum(due <= ?), NULL FROM q GROUP BY fn UNION ALL SELECT '', 0, 0, head FROM burst`
+	sqlQueueHighest = `SELECT ifnull(max(rid), '') FROM q`
+	sqlQueueTaken8  = `SELECT ` + sqlTaken4 + ` OR ` + sqlTaken4
+	sqlTaken4       = sqlTaken + ` OR ` + sqlTaken + ` OR ` + sqlTaken + ` OR ` + sqlTaken
+	sqlTaken        = `EXISTS (SELECT 1 FROM q WHERE rid = ?)`
+
+	sqlBurstPut   = `INSERT INTO burst(id, n, bytes, head, payloads) VALUES (?, ?, ?, ?, ifnull(?, zeroblob(0)))`
+	sqlBurstGet   = `SELECT head, payloads FROM burst WHERE id = ?`
+	sqlBurstHead  = `SELECT head FROM burst WHERE id = ?`
+	sqlBurstHeads = `SELECT id, n, bytes, head FROM burst ORDER BY id`
+	sqlBurstAll   = `SELECT id, n, bytes, head, payloads FROM burst ORDER BY id`
+	sqlBurstDrop  = `DELETE FROM burst WHERE id = ?`
 
 	sqlOutcomePut = `INSERT INTO inv(` + sqlOutcomeColumns + `)
 			SELECT rid, fn, trg, ev, ?, enqueued, ?, ?, ?, iid, CASE WHEN ? THEN payload END FROM q WHERE id = ?` + sqlOutcomeAgain

@@ -38,6 +38,7 @@ type Store struct {
 	done    chan struct{} // closed when the writer has ended
 	feed    *changeLog
 	claims  *claims
+	bursts  *bursts
 	leases  *leases
 	sweeps  sync.WaitGroup
 	cancel  context.CancelFunc // ends the sweeper and the checkpointer
@@ -73,6 +74,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		done:    make(chan struct{}),
 		failed:  make(chan struct{}),
 		claims:  newClaims(),
+		bursts:  newBursts(),
 		leases:  newLeases(),
 	}
 	s.log = s.opt.Log
@@ -245,6 +247,12 @@ func (s *Store) load(w *writer) error {
 	}
 	s.feed = newChangeLog(n.rev, store.Rev(floor))
 	s.claims.last = n.id
+	if w.highest, _, err = w.c.text(sqlQueueHighest); err != nil {
+		return err
+	}
+	if err := w.loadBursts(); err != nil {
+		return err
+	}
 	if err := s.fetchAhead(w.c); err != nil {
 		return err
 	}

@@ -17,10 +17,17 @@ func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c
 func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
 
 func TestStore(t *testing.T) {
+	conform(t, func(o sqlite.Options) sqlite.Options { return o })
+}
+
+// TestStoreThatFolds: the same with every message in a burst that may be in one.
+func TestStoreThatFolds(t *testing.T) { conform(t, sqlite.Folding) }
+
+func conform(t *testing.T, with func(sqlite.Options) sqlite.Options) {
 	var c clock
 	storetest.Run(t, storetest.Driver{
 		Open: func(tb testing.TB, dir string, maxMessages int64) storetest.Opened {
-			return open(tb, sqlite.Options{Dir: dir, Now: c.now, MaxMessages: maxMessages})
+			return open(tb, with(sqlite.Options{Dir: dir, Now: c.now, MaxMessages: maxMessages}))
 		},
 		Advance: c.advance,
 	})

@@ -9,13 +9,14 @@ import (
 	"fcd/store"
 )
 
-// TestAnOlderSchemaIsBroughtUpToDate opens a database of each schema there was, with an invocation waiting and a dead one
-// in it.
+// TestAnOlderSchemaIsBroughtUpToDate checks and opens a database of each schema there was, with an invocation waiting and a
+// dead one in it.
 func TestAnOlderSchemaIsBroughtUpToDate(t *testing.T) {
 	for version := 1; version < schemaVersion; version++ {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			dir := t.TempDir()
 			old(t, dir, version)
+			sound(t, dir)
 			s, err := Open(t.Context(), Options{Dir: dir, CheckOnOpen: true})
 			if err != nil {
 				t.Fatal(err)

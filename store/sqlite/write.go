@@ -21,6 +21,9 @@ func (g *group) finish() error {
 	if err := g.writeLeases(); err != nil {
 		return err
 	}
+	if err := g.writeBurst(); err != nil {
+		return err
+	}
 	if g.counters == g.w.counters {
 		return nil
 	}
@@ -52,40 +55,6 @@ func (g *group) writeCheckpoints() error {
 			_, err = g.w.c.exec(sqlCurPut, c.Key, c.token, c.Value)
 		}
 		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writeMessages writes most messages in statements of many rows, which cost less each.
-func (g *group) writeMessages() error {
-	const many = 8
-	put := func(query string, ms []store.Msg) error {
-		args := g.w.args[:0]
-		for i := range ms {
-			m := &ms[i]
-			args = append(args, m.ID, m.RequestID, m.Fn, m.Trigger, m.EventID, m.DedupKey, micros(m.Enqueued),
-				micros(m.Due), micros(m.NotAfter), int64(m.Attempt), m.InvocationID, m.Payload)
-		}
-		_, err := g.w.c.exec(query, args...)
-		clear(args)
-		g.w.args = args
-		return err
-	}
-	rest := g.messages[g.written.messages:]
-	for i := range rest {
-		if err := g.remember(rest[i].DedupKey); err != nil {
-			return err
-		}
-	}
-	for ; len(rest) >= many; rest = rest[many:] {
-		if err := put(sqlQueuePut8, rest[:many]); err != nil {
-			return err
-		}
-	}
-	for i := range rest {
-		if err := put(sqlQueuePut, rest[i:i+1]); err != nil {
 			return err
 		}
 	}

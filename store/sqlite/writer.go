@@ -24,7 +24,7 @@ type job struct {
 	ctx   context.Context
 	batch store.Batch
 	lease *leaseRequest
-	alone func(*conn) (int64, error) // outside any transaction; nil for the others
+	alone func(*writer) (int64, error) // outside any transaction; nil for the others
 	ops   int
 	size  int
 	reply chan result // holds one
@@ -106,6 +106,10 @@ type writer struct {
 	held     *job  // taken from the channel but too big for the group at hand
 	space    diskSpace
 	args     []driver.Value
+	fold     fold
+	highest  string      // no request id in the queue is above it
+	quiet    *time.Timer // runs out when no message has come for a while
+	busy     bool        // it has not run out
 
 	flushes     *flusher
 	checkpoints *checkpointer
@@ -114,18 +118,43 @@ type writer struct {
 func (w *writer) run() {
 	defer close(w.s.done)
 	go w.flushes.run()
+	w.quiet = time.NewTimer(w.s.opt.restAfter)
+	defer w.quiet.Stop()
+	w.busy = true
 	for {
 		first := w.held
 		w.held = nil
 		if first == nil {
-			select {
-			case first = <-w.s.jobs:
-			case <-w.s.closing:
+			if first = w.next(); first == nil {
 				w.drain()
 				return
 			}
 		}
 		w.handle(first)
+	}
+}
+
+// next waits for a job, and unfolds bursts if none comes for a while. It is nil once the store is closed.
+func (w *writer) next() *job {
+	for {
+		select {
+		case j := <-w.s.jobs:
+			return j
+		case <-w.s.closing:
+			return nil
+		default:
+		}
+		if w.unfoldAtRest() {
+			continue
+		}
+		select {
+		case j := <-w.s.jobs:
+			return j
+		case <-w.s.closing:
+			return nil
+		case <-w.quiet.C:
+			w.busy = false
+		}
 	}
 }
 
@@ -156,11 +185,11 @@ func (w *writer) handle(first *job) {
 	w.commit([]*job{first}, true)
 }
 
-func (w *writer) upkeep(do func(*conn) (int64, error)) result {
+func (w *writer) upkeep(do func(*writer) (int64, error)) result {
 	if err := w.s.failure(); err != nil {
 		return result{err: err}
 	}
-	n, err := do(w.c)
+	n, err := do(w)
 	if broken(err) {
 		err = w.s.fail(err)
 	}
@@ -290,8 +319,19 @@ func (w *writer) transact(g *group, jobs []*job, grow bool) (err error) {
 func (w *writer) committed(g *group) {
 	w.counters, w.bodies = g.counters, g.bodies
 	w.s.leases.publish(g.leases)
+	rows := g.ops // a burst is one
+	if g.folding && w.fold.n > 0 {
+		w.s.bursts.add(w.fold.burst)
+		rows -= int(w.fold.n) - 1
+	}
+	for _, row := range g.unfolded {
+		w.s.bursts.remove(row)
+	}
+	if len(g.messages) > 0 {
+		w.rest(w.s.opt.restAfter)
+	}
 	w.flushes.groups <- g
-	w.checkpoints.wrote(w.c, g.ops, g.size)
+	w.checkpoints.wrote(w.c, rows, g.size)
 }
 
 // publish makes a flushed group visible, then answers its callers.
