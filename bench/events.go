@@ -159,7 +159,7 @@ func logLines(ctx context.Context, l *lab, lines int) ([]pair, error) {
 		taken.Theirs = append(taken.Theirs, budget)
 		dropped += after["dropped"] - before["dropped"]
 		if err == nil {
-			err = s.shipped(ctx, pick(l, time.Second, 30*time.Second))
+			err = s.shipped(ctx, pick(l, time.Second/2, 30*time.Second))
 		}
 		return got.rate, err
 	}, func(ctx context.Context) (float64, error) {

@@ -87,8 +87,8 @@ func (l *lab) begin() {
 }
 
 // turn is how long one side is measured at a time, and how many turns there are.
-func (l *lab) turn() time.Duration { return pick(l, 400*time.Millisecond, time.Second) }
-func (l *lab) turns() int          { return pick(l, 3, 5) }
+func (l *lab) turn() time.Duration { return pick(l, 300*time.Millisecond, time.Second) }
+func (l *lab) turns() int          { return pick(l, 4, 5) }
 
 // pick is the first value in quick mode, the second in full mode.
 func pick[T any](l *lab, quick, full T) T {

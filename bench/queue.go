@@ -117,6 +117,11 @@ func backlog(ctx context.Context, l *lab, events int) (_ []pair, err error) {
 		return nil, err
 	}
 	defer theirs.close()
+	for _, s := range []*server{full, empty} {
+		if err := s.rest(ctx, 10*time.Second); err != nil { // what a start leaves to do is done
+			return nil, err
+		}
+	}
 	ours, theirs = restful{ours, full, l}, restful{theirs, empty, l}
 	if err := l.warm(ctx, ours, theirs); err != nil {
 		return nil, err

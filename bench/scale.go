@@ -98,12 +98,12 @@ func (l *lab) crowded(ctx context.Context, name string, functions int, file stri
 // functions measures the start with so many functions, and a call among them against a call among 100.
 func functions(ctx context.Context, l *lab, n int) (_ []pair, err error) {
 	const bound = 2 // seconds
-	many, err := l.crowded(ctx, "many", n, "hello.js")
+	many, err := l.crowded(ctx, "many", n, "hello.py")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = closing(err, l.discard(many)) }()
-	few, err := l.crowded(ctx, "few", 100, "hello.js")
+	few, err := l.crowded(ctx, "few", 100, "hello.py")
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,10 @@ func (l *lab) among(ctx context.Context, many, few *server) (pair, error) {
 	if err := l.warm(ctx, ours, theirs); err != nil {
 		return pair{}, err
 	}
-	return l.compareCalls(ctx, ours, theirs)
+	own, other := &metered{load: ours, process: many.process}, &metered{load: theirs, process: few.process}
+	p, err := l.compareCalls(ctx, own, other)
+	p.Note += costsOf(own, other)
+	return p, err
 }
 
 // idle measures a call of one function among so many that have an idle instance each, and 100,000 that are registered,
@@ -262,7 +265,7 @@ func timers(ctx context.Context, l *lab, n int) (_ []pair, err error) {
 	if err != nil {
 		return nil, err
 	}
-	late, err := s.lateness(ctx, pick(l, 3, 20))
+	late, err := s.lateness(ctx, pick(l, 2, 20))
 	if err != nil {
 		return nil, err
 	}
