@@ -27,7 +27,7 @@ func (l *lab) cold(ctx context.Context, file string, bytes int, command ...strin
 		return nil, err
 	}
 	defer func() { err = closing(err, l.discard(s)) }()
-	turns := pick(l, 5, 21)
+	turns := pick(l, 4, 21)
 	for i := range turns + 1 {
 		if err := s.deploy(ctx, fmt.Sprint("known", i), file, bytes); err != nil {
 			return nil, err
