@@ -17,6 +17,9 @@ import (
 // oneAtATime lets one queued invocation run, so that those behind one that sleeps stay queued.
 const oneAtATime = "async: {concurrency: 1, concurrencyPerFunction: 1}"
 
+// startRest bounds how long a daemon may work on what it had and got before the turns begin.
+const startRest = 10 * time.Second
+
 // blocked starts a daemon whose queue stands still: it runs a function that sleeps. before may fill its store.
 func (l *lab) blocked(ctx context.Context, name string, before func(*sqlite.Store) error) (*server, error) {
 	s, err := l.fresh(ctx, name, oneAtATime)
@@ -50,7 +53,10 @@ func accept(ctx context.Context, l *lab, producers int) (_ []pair, err error) {
 		return nil, err
 	}
 	defer calls.close()
-	if err := l.warm(ctx, restful{calls, s, l}); err != nil {
+	if err := l.warm(ctx, calls); err != nil {
+		return nil, err
+	}
+	if err := s.rest(ctx, startRest); err != nil {
 		return nil, err
 	}
 	var slow []float64
@@ -117,16 +123,15 @@ func backlog(ctx context.Context, l *lab, events int) (_ []pair, err error) {
 		return nil, err
 	}
 	defer theirs.close()
-	for _, s := range []*server{full, empty} {
-		if err := s.rest(ctx, 10*time.Second); err != nil { // what a start leaves to do is done
-			return nil, err
-		}
-	}
-	ours, theirs = restful{ours, full, l}, restful{theirs, empty, l}
 	if err := l.warm(ctx, ours, theirs); err != nil {
 		return nil, err
 	}
-	p, err := l.compare(ctx, ours, theirs, rate)
+	for _, s := range []*server{full, empty} {
+		if err := s.rest(ctx, startRest); err != nil {
+			return nil, err
+		}
+	}
+	p, err := l.compare(ctx, restful{ours, full, l}, restful{theirs, empty, l}, rate)
 	p.Note += fmt.Sprintf("; start to ready %.1f s", full.took.Seconds())
 	return []pair{p}, err
 }

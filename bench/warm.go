@@ -43,9 +43,13 @@ func (r restful) run(ctx context.Context, d time.Duration) (sample, error) {
 	return got, err
 }
 
-// rest waits until the daemon uses less than a tenth of a core, or for so long.
+// rest waits until the daemon uses less than a tenth of a core, or for so long. What it puts off until nothing comes any
+// more it begins within the first look.
 func (s *server) rest(ctx context.Context, atMost time.Duration) error {
-	const look = 50 * time.Millisecond
+	const first, look = 150 * time.Millisecond, 50 * time.Millisecond
+	if err := pause(ctx, first); err != nil {
+		return err
+	}
 	used, err := s.cpu()
 	for end := time.Now().Add(atMost); err == nil && time.Now().Before(end); {
 		if err = pause(ctx, look); err != nil {
