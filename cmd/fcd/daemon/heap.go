@@ -54,7 +54,7 @@ func (d *Daemon) tendMemory(ctx context.Context) error {
 		}
 		if r.look(processorTime(), mappedPages()) {
 			d.trim()
-			r.trimmed(mappedPages())
+			r.trimmed(processorTime(), mappedPages())
 		}
 	}
 }

@@ -36,8 +36,9 @@ func (r *rest) look(used time.Duration, pages int) bool {
 	return r.calm == calmLooks && pages-r.pages >= restPages
 }
 
-// trimmed is told how many pages are mapped once memory has been given back.
-func (r *rest) trimmed(pages int) { r.pages = pages }
+// trimmed is told the processor time and how many pages are mapped once memory has been given back, which is no work that
+// another rest could follow.
+func (r *rest) trimmed(used time.Duration, pages int) { r.used, r.pages = used, pages }
 
 // processorTime is what this process has used until now.
 func processorTime() time.Duration {

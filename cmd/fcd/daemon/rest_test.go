@@ -17,6 +17,8 @@ func TestMemoryIsGivenBackOnceAfterEachWork(t *testing.T) {
 		{time.Millisecond, 4000, false},      // it may go on
 		{time.Millisecond, 4000, true},
 		{time.Millisecond, 4000, false}, // once
+		{time.Millisecond, 4000, false},
+		{time.Millisecond, 4000, false},
 		{50 * time.Millisecond, 1100, false},
 		{0, 1100, false},
 		{0, 1100, false}, // nothing to gain
@@ -31,7 +33,8 @@ func TestMemoryIsGivenBackOnceAfterEachWork(t *testing.T) {
 			t.Errorf("look %d: %v", i, got)
 		}
 		if step.want {
-			r.trimmed(1000)
+			used += 20 * time.Millisecond // it collects the garbage
+			r.trimmed(used, 1000)
 		}
 	}
 }
