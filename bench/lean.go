@@ -10,18 +10,25 @@ import (
 	"os"
 	"strconv"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"fcd/fc/nonblock"
 )
 
 // lean is a load that costs little, because it runs on the cores of what it measures: the request is rendered and signed
 // once (a signature holds for 15 minutes), of an answer only status and length are looked at, and one thread serves all
-// connections, woken by the kernel for whatever has come meanwhile. Go's own network poller would wake two.
+// connections, woken by the kernel for whatever has come meanwhile. Go's own network poller would wake two. The scheduler
+// is told of no system call, even of the wait: its monitor would take the thread's place away and look again and again.
 type lean struct {
-	epoll   int
-	conns   []*kept // by their place, which their events carry
-	request []byte
-	want    int // status
+	epoll    int
+	conns    []*kept // by their place, which their events carry
+	request  []byte
+	want     int // status
+	events   [64]unix.EpollEvent
+	answered []*kept
+	took     []float64 // milliseconds of the answers of the run at hand
 }
 
 // kept is one connection and what has come of its next answer.
@@ -89,7 +96,7 @@ func (l *lean) run(ctx context.Context, d time.Duration) (sample, error) {
 			return sample{}, err
 		}
 	}
-	var took []float64
+	l.took = l.took[:0]
 	for running := len(l.conns); running > 0; {
 		answered, err := l.wait(ctx)
 		if err != nil {
@@ -97,7 +104,7 @@ func (l *lean) run(ctx context.Context, d time.Duration) (sample, error) {
 		}
 		now := time.Now()
 		for _, c := range answered {
-			took = append(took, milliseconds(now.Sub(c.sent)))
+			l.took = append(l.took, milliseconds(now.Sub(c.sent)))
 			if running--; now.After(end) {
 				continue
 			}
@@ -107,7 +114,7 @@ func (l *lean) run(ctx context.Context, d time.Duration) (sample, error) {
 			running++
 		}
 	}
-	return sampled(took, time.Since(begin)), ctx.Err()
+	return sampled(l.took, time.Since(begin)), ctx.Err()
 }
 
 func (l *lean) once() (float64, error) {
@@ -123,45 +130,59 @@ func (l *lean) once() (float64, error) {
 	}
 }
 
-// wait takes what has come and gives the connections whose answer is whole.
-func (l *lean) wait(ctx context.Context) (answered []*kept, err error) {
-	var events [64]unix.EpollEvent
+// wait takes what has come and gives the connections whose answer is whole, until it is called again.
+func (l *lean) wait(ctx context.Context) ([]*kept, error) {
 	deadline := time.Now().Add(callTime)
-	for len(answered) == 0 {
-		n, err := unix.EpollWait(l.epoll, events[:], 100)
+	for l.answered = l.answered[:0]; len(l.answered) == 0; {
+		n, err := l.come()
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
-		case err != nil && !errors.Is(err, unix.EINTR):
-			return nil, os.NewSyscallError("epoll_wait", err)
-		case time.Now().After(deadline):
+		case err != nil:
+			return nil, err
+		case n == 0 && time.Now().After(deadline):
 			return nil, fmt.Errorf("no answer within %v", callTime)
 		}
-		for _, e := range events[:max(n, 0)] {
+		for _, e := range l.events[:n] {
 			c := l.conns[e.Fd]
 			whole, err := c.receive(l.want)
 			if err != nil {
 				return nil, err
 			}
 			if whole {
-				answered = append(answered, c)
+				l.answered = append(l.answered, c)
 			}
 		}
 	}
-	return answered, nil
+	return l.answered, nil
+}
+
+// come waits for events, for a tenth of a second at most. The signal by which the scheduler asks for the thread, after 10
+// ms of running or to stop the world, ends the wait as well.
+func (l *lean) come() (int, error) {
+	const atMost = 100 // milliseconds
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.epoll), uintptr(unsafe.Pointer(&l.events[0])),
+		uintptr(len(l.events)), atMost, 0, 0)
+	switch errno {
+	case 0:
+		return int(n), nil
+	case unix.EINTR:
+		return 0, nil
+	}
+	return 0, os.NewSyscallError("epoll_wait", errno)
 }
 
 func (c *kept) send(request []byte) error {
 	c.sent, c.buf, c.total = time.Now(), c.buf[:0], 0
 	for len(request) > 0 {
-		n, err := unix.Write(c.fd, request)
-		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+		n, err := nonblock.Write(c.fd, request)
+		if err == unix.EAGAIN {
 			_, err = unix.Poll([]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLOUT}}, int(callTime.Milliseconds()))
 		}
-		if err != nil && !errors.Is(err, unix.EINTR) {
+		if err != nil && err != unix.EINTR {
 			return os.NewSyscallError("write", err)
 		}
-		request = request[max(n, 0):]
+		request = request[n:]
 	}
 	return nil
 }
@@ -171,9 +192,9 @@ func (c *kept) receive(want int) (whole bool, err error) {
 	if len(c.buf) == cap(c.buf) {
 		c.buf = append(make([]byte, 0, 2*cap(c.buf)), c.buf...)
 	}
-	n, err := unix.Read(c.fd, c.buf[len(c.buf):cap(c.buf)])
+	n, err := nonblock.Read(c.fd, c.buf[len(c.buf):cap(c.buf)])
 	switch {
-	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR):
+	case err == unix.EAGAIN:
 		return false, nil
 	case err != nil:
 		return false, os.NewSyscallError("read", err)
@@ -205,9 +226,11 @@ func parseHead(b []byte) (status, head, length int, err error) {
 	if status, err = strconv.Atoi(string(b[9:12])); err != nil {
 		return 0, 0, 0, fmt.Errorf("not an HTTP answer: %q", b[:end])
 	}
-	for line := range bytes.SplitSeq(b[:end], []byte("\r\n")) {
-		const name = "content-length:"
-		if len(line) > len(name) && bytes.EqualFold(line[:len(name)], []byte(name)) {
+	const name = "content-length:"
+	for line, rest := b[:0], b[:end+2]; len(rest) > 0; {
+		n := bytes.IndexByte(rest, '\n')
+		line, rest = rest[:n], rest[n+1:]
+		if len(line) > len(name) && line[0]|' ' == name[0] && bytes.EqualFold(line[:len(name)], []byte(name)) {
 			if length, err = strconv.Atoi(string(bytes.TrimSpace(line[len(name):]))); err != nil {
 				return 0, 0, 0, fmt.Errorf("length of the answer: %w", err)
 			}

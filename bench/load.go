@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -28,8 +29,9 @@ type sample struct {
 	p50, p99 float64 // milliseconds
 }
 
-// sampled is what answers that took so many milliseconds make in a time.
+// sampled is what answers that took so many milliseconds make in a time. It sorts them.
 func sampled(took []float64, d time.Duration) sample {
+	slices.Sort(took)
 	return sample{len(took), float64(len(took)) / d.Seconds(), median(took), percentile(took, 99)}
 }
 

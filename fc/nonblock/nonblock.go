@@ -79,7 +79,7 @@ func (t *transfer) some(fd uintptr) bool {
 // all tries to write the rest and tells whether that is over.
 func (t *transfer) all(fd uintptr) bool {
 	for t.n < len(t.p) {
-		n, err := call(unix.SYS_WRITE, fd, t.p[t.n:])
+		n, err := Write(int(fd), t.p[t.n:])
 		if err == unix.EAGAIN {
 			return false
 		}
@@ -94,6 +94,9 @@ func (t *transfer) all(fd uintptr) bool {
 
 // Read reads from a descriptor that does not block: unix.EAGAIN if there is nothing, 0 and no error at its end.
 func Read(fd int, p []byte) (int, error) { return call(unix.SYS_READ, uintptr(fd), p) }
+
+// Write writes to a descriptor that does not block as much as there is room for: unix.EAGAIN if there is none.
+func Write(fd int, p []byte) (int, error) { return call(unix.SYS_WRITE, uintptr(fd), p) }
 
 func call(number, fd uintptr, p []byte) (int, error) {
 	for {
