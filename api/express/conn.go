@@ -7,10 +7,9 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/url"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"fcd/fc/nonblock"
@@ -41,6 +40,7 @@ type conn struct {
 	head     head
 	body     body
 	base     http.Request
+	url      url.URL // of base
 	response response
 	hangUp   hangUp
 }
@@ -137,7 +137,6 @@ func (c *conn) read(first, whole bool) bool {
 // wait sets the deadline of the next read. That of an idle connection is not moved for every request: it comes between
 // half of the idle timeout and the whole after the last one.
 func (c *conn) wait(first, whole bool) {
-	now := time.Now()
 	timeout := orDefault(c.s.http.IdleTimeout, defaultIdle)
 	switch {
 	case whole: // a body may take as long as it takes
@@ -145,10 +144,10 @@ func (c *conn) wait(first, whole bool) {
 		c.tcp.SetReadDeadline(time.Time{})
 	case !first:
 		c.armed = time.Time{}
-		c.tcp.SetReadDeadline(now.Add(orDefault(c.s.http.ReadHeaderTimeout, defaultHead)))
-	case now.Sub(c.armed) > timeout/2:
-		c.armed = now
-		c.tcp.SetReadDeadline(now.Add(timeout))
+		c.tcp.SetReadDeadline(time.Now().Add(orDefault(c.s.http.ReadHeaderTimeout, defaultHead)))
+	case time.Since(c.armed) > timeout/2:
+		c.armed = time.Now()
+		c.tcp.SetReadDeadline(c.armed.Add(timeout))
 	}
 }
 
@@ -175,15 +174,16 @@ func (c *conn) abandon(now time.Time) bool {
 func (c *conn) answer(n int) (more bool) {
 	whole := c.buf[c.begin : c.begin+n]
 	c.body.left = whole[n-c.head.length:]
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx := new(requestContext)
 	r := c.request(ctx)
 	c.response.reset()
-	c.hangUp.watch(cancel)
+	c.hangUp.begin(ctx)
+	c.s.wake()
 	ended := c.handle(r)
-	if c.hangUp.stop() {
+	if c.hangUp.stop(ctx) {
 		c.armed = time.Time{} // its deadline has been used
 	}
-	cancel()
+	ctx.end()
 	c.begin += n
 	c.posted = c.head.method == http.MethodPost
 	return ended && c.response.finish() && !c.s.isStopping()
@@ -191,9 +191,9 @@ func (c *conn) answer(n int) (more bool) {
 
 func (c *conn) request(ctx context.Context) *http.Request {
 	h := &c.head
-	u := h.url
+	c.url = h.url
 	c.base = http.Request{
-		Method: h.method, URL: &u, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h.header,
+		Method: h.method, URL: &c.url, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h.header,
 		Body: http.NoBody, ContentLength: int64(h.length), Host: h.host, RemoteAddr: c.remote, RequestURI: h.target,
 	}
 	if h.length > 0 {
@@ -234,75 +234,3 @@ func (b *body) Read(p []byte) (int, error) {
 }
 
 func (b *body) Close() error { return nil }
-
-// A hangUp cancels a request whose client has gone away. Requests that are soon answered do not notice it.
-type hangUp struct {
-	tcp   *net.TCPConn
-	timer *time.Timer
-	ended chan struct{} // a value for each time that the timer has run out and its look has ended
-
-	mu      sync.Mutex // guards what follows
-	cancel  context.CancelFunc
-	looking bool
-}
-
-// watch begins for a request.
-func (h *hangUp) watch(cancel context.CancelFunc) {
-	h.mu.Lock()
-	h.cancel = cancel
-	h.mu.Unlock()
-	if h.timer == nil {
-		h.ended = make(chan struct{}, 1)
-		h.timer = time.AfterFunc(hangUpAfter, h.look)
-		return
-	}
-	h.timer.Reset(hangUpAfter)
-}
-
-// stop ends the watch and tells whether there has been a look, which uses the read deadline.
-func (h *hangUp) stop() bool {
-	if h.timer.Stop() {
-		return false
-	}
-	h.mu.Lock()
-	h.cancel = nil
-	if h.looking {
-		h.tcp.SetReadDeadline(time.Unix(1, 0))
-	}
-	h.mu.Unlock()
-	<-h.ended
-	h.looking = false
-	h.tcp.SetReadDeadline(time.Time{})
-	return true
-}
-
-// look waits until there is something to read, which it leaves there, or the connection has ended.
-func (h *hangUp) look() {
-	defer func() { h.ended <- struct{}{} }()
-	h.mu.Lock()
-	cancel := h.cancel
-	if cancel == nil { // answered meanwhile
-		h.mu.Unlock()
-		return
-	}
-	h.looking = true
-	h.tcp.SetReadDeadline(time.Time{})
-	h.mu.Unlock()
-	raw, err := h.tcp.SyscallConn()
-	if err != nil {
-		return
-	}
-	gone := false
-	err = raw.Read(func(fd uintptr) bool {
-		var b [1]byte
-		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		if err == syscall.EAGAIN || err == syscall.EINTR {
-			return false
-		}
-		gone = err != nil || n == 0
-		return true
-	})
-	if gone && err == nil {
-		cancel()
-	}
-}

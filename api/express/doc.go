@@ -16,7 +16,7 @@
 //	...
 //	s.Shutdown(ctx)
 //
-// The Handler must not keep a request or its header after it has returned: the next one is made of the same memory. It
-// may not hijack or flush; its context ends when it returns or when the client is found to have hung up, which is looked
-// for once a request has taken hangUpAfter.
+// The Handler must not change a request's header, nor keep request, URL or header after it has returned: the next one is
+// made of the same memory. It may not hijack or flush; its context ends when it returns or when the client is found to
+// have hung up, which is looked for once a request has taken hangUpAfter, or twice as long.
 package express

@@ -9,7 +9,7 @@ import (
 )
 
 // A head is the request line and header of a plain request. Parsing the next into the same head keeps the strings that
-// repeat.
+// repeat, and the header itself where it has the same fields: whoever is given it must not change it.
 type head struct {
 	method, target, host string
 	url                  url.URL
@@ -17,7 +17,8 @@ type head struct {
 	length               int // of the body
 
 	lines  []line   // of this head and, beyond, of earlier ones
-	values []string // what header's slices are cut from
+	values []string // by line; what header's slices are cut from
+	built  int      // header has the names of that many lines and their places in values; -1: it has not
 }
 
 // A line is one header field, remembered by its text.
@@ -38,50 +39,77 @@ const (
 // maxFields bounds the header fields of a plain request.
 const maxFields = 64
 
-var endOfLine = []byte("\r\n")
-
 // parse reads a head that ends with an empty line. It is false for whatever is not plain: malformed, or to be understood
 // by net/http alone.
 func (h *head) parse(b []byte) bool {
-	first, rest, _ := bytes.Cut(b, endOfLine)
-	if !h.parseRequestLine(first) {
+	first, rest, ok := cutLine(b)
+	if !ok || !h.parseRequestLine(first) {
 		return false
 	}
 	if h.header == nil {
 		h.header, h.values = make(http.Header), make([]string, maxFields)
 	}
-	clear(h.header)
-	h.host, h.length = "", -1
-	hosts := 0
-	for n := 0; ; n++ {
+	built := h.built
+	h.built, h.host, h.length = -1, "", -1
+	n, hosts, same := 0, 0, true
+	for ; ; n++ {
 		var text []byte
-		text, rest, _ = bytes.Cut(rest, endOfLine)
+		if text, rest, ok = cutLine(rest); !ok {
+			return false
+		}
 		if len(text) == 0 {
 			break
 		}
-		if n == maxFields || !h.readLine(n, text) {
+		named, plain := false, false
+		if n < maxFields {
+			named, plain = h.readLine(n, text)
+		}
+		if !plain {
 			return false
 		}
+		same = same && named
 		l := &h.lines[n]
+		h.values[n] = l.value
 		switch l.kind {
 		case hostField:
 			h.host = l.value
 			hosts++
-			continue // it is no part of the header
 		case lengthField:
 			if h.length >= 0 || !h.readLength(l.value) {
 				return false
 			}
 		}
-		h.values[n] = l.value
-		if before := h.header[l.name]; before != nil {
-			h.header[l.name] = append(before, l.value)
-		} else {
-			h.header[l.name] = h.values[n : n+1 : n+1]
-		}
+	}
+	if h.built = n; !same || n != built {
+		h.build(n)
 	}
 	h.length = max(h.length, 0)
 	return hosts == 1
+}
+
+// cutLine cuts a line, without its end, from what begins with it.
+func cutLine(b []byte) (text, rest []byte, ok bool) {
+	n := bytes.IndexByte(b, '\n')
+	if n < 1 || b[n-1] != '\r' {
+		return nil, nil, false
+	}
+	return b[:n-1], b[n+1:], true
+}
+
+// build makes the header anew of the first n lines.
+func (h *head) build(n int) {
+	clear(h.header)
+	for i, l := range h.lines[:n] {
+		if l.kind == hostField { // it is no part of the header
+			continue
+		}
+		if before := h.header[l.name]; before != nil {
+			h.header[l.name] = append(before, l.value)
+			h.built = -1
+		} else {
+			h.header[l.name] = h.values[i : i+1 : i+1]
+		}
+	}
 }
 
 // parseRequestLine reads "METHOD /target HTTP/1.1".
@@ -103,11 +131,11 @@ func (h *head) parseRequestLine(b []byte) bool {
 	default:
 		return false
 	}
-	if string(target) == h.target {
-		return true
-	}
 	if len(target) == 0 || target[0] != '/' {
 		return false
+	}
+	if string(target) == h.target {
+		return true
 	}
 	h.target = ""
 	text := string(target)
@@ -139,43 +167,47 @@ func alphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// readLine puts the n-th field into lines, unless it stands there already.
-func (h *head) readLine(n int, text []byte) bool {
-	if n < len(h.lines) {
-		if h.lines[n].text == string(text) {
-			return true
-		}
-	} else {
+// readLine puts the n-th field into lines, unless it stands there already. named says that the field which stood there
+// has the same name; plain is false for what net/http is to have.
+func (h *head) readLine(n int, text []byte) (named, plain bool) {
+	if n == len(h.lines) {
 		h.lines = append(h.lines, line{})
 	}
-	h.lines[n] = line{}
+	old := &h.lines[n]
+	if old.text == string(text) {
+		return true, true
+	}
 	whole := string(text)
 	name, value, ok := strings.Cut(whole, ":")
-	if !ok || !token(name) {
-		return false
-	}
 	value = strings.Trim(value, " \t")
-	if !printable(value) {
-		return false
+	if !ok || !printable(value) {
+		return false, false
 	}
-	l := line{text: whole, name: textproto.CanonicalMIMEHeaderKey(name), value: value}
+	l := line{text: whole, value: value}
+	if named = len(old.text) > len(name) && old.text[:len(name)+1] == whole[:len(name)+1]; named {
+		l.name = old.name
+	} else if token(name) {
+		l.name = textproto.CanonicalMIMEHeaderKey(name)
+	} else {
+		return false, false
+	}
 	switch l.name {
 	case "Host":
 		if !plainHost(value) {
-			return false
+			return false, false
 		}
 		l.kind = hostField
 	case "Content-Length":
 		l.kind = lengthField
 	case "Connection":
 		if !strings.EqualFold(value, "keep-alive") {
-			return false
+			return false, false
 		}
 	case "Transfer-Encoding", "Trailer", "Expect", "Upgrade", "Proxy-Connection", "Pragma", "Te", "Http2-Settings":
-		return false
+		return false, false
 	}
-	h.lines[n] = l
-	return true
+	*old = l
+	return named, true
 }
 
 // token tells whether s may be the name of a field.

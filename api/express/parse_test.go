@@ -32,6 +32,7 @@ func TestPlainRequests(t *testing.T) {
 		{"HTTP/1.0", "GET / HTTP/1.0\r\nHost: x\r\n\r\n", false},
 		{"another method", "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", false},
 		{"a method in lower case", "get / HTTP/1.1\r\nHost: x\r\n\r\n", false},
+		{"no target", "DELETE  HTTP/1.1\r\nHost: x\r\n\r\n", false},
 		{"an absolute target", "GET http://x/ HTTP/1.1\r\nHost: x\r\n\r\n", false},
 		{"a target that does not decode", "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n", false},
 		{"no host", "GET / HTTP/1.1\r\n\r\n", false},

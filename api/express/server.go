@@ -35,6 +35,8 @@ type Server struct {
 	rest *handoff
 	date atomic.Pointer[dateLine]
 
+	watch watch
+
 	stopping atomic.Bool // no further request on any connection
 
 	mu       sync.Mutex // guards the fields below, which no request looks at
