@@ -112,7 +112,7 @@ func FuzzPath(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, path string) {
-		parts, ok := splitPath(path, basePath)
+		parts, ok := splitPath(nil, path, basePath)
 		if !ok {
 			return
 		}

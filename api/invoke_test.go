@@ -210,7 +210,7 @@ type noStore struct{ store.Store }
 
 // A synchronous call of a known function is answered from memory: signature, route, target, event and answer.
 func TestInvokeReadsNoStoreAndAllocatesLittle(t *testing.T) {
-	const maxAllocs = 25 // of these, what the answer's recorder and the echo take
+	const maxAllocs = 23 // of these, what the answer's recorder and the echo take
 	if n := testing.AllocsPerRun(100, warm(t)); n > maxAllocs {
 		t.Errorf("%v allocations a call, at most %d", n, maxAllocs)
 	}

@@ -93,11 +93,13 @@ func (p params) ref() fc.FunctionRef {
 
 // route finds the operation and reads the names from the path.
 func (a *API) route(c *call) error {
+	escaped := c.URL.EscapedPath()
+	var room [8]string
 	table := operations[:]
-	path, ok := splitPath(c.URL.EscapedPath(), basePath)
+	path, ok := splitPath(room[:0], escaped, basePath)
 	if !ok {
 		table = extensions[:]
-		path, ok = splitPath(c.URL.EscapedPath(), extensionPath)
+		path, ok = splitPath(room[:0], escaped, extensionPath)
 	}
 	if ok {
 		for i := range table {
@@ -110,20 +112,21 @@ func (a *API) route(c *call) error {
 	return fc.Errorf(fc.PathNotSupported, "'%s' against '%s' is not supported", c.Method, c.URL.Path)
 }
 
-// splitPath cuts the part behind the base path at its slashes and then unescapes each segment, so that an escaped slash
-// stays inside its segment. It is false for a path outside of it or with an empty or undecodable segment.
-func splitPath(escaped, base string) ([]string, bool) {
-	rest, ok := strings.CutPrefix(escaped, base)
-	if !ok {
+// splitPath appends to parts the part behind the base path, cut at its slashes and then unescaped, so that an escaped
+// slash stays inside its segment. It is false for a path outside of it or with an empty or undecodable segment.
+func splitPath(parts []string, escaped, base string) ([]string, bool) {
+	rest, more := strings.CutPrefix(escaped, base)
+	if !more {
 		return nil, false
 	}
-	parts := strings.Split(rest, "/")
-	for i, p := range parts {
-		s, err := url.PathUnescape(p)
-		if err != nil || s == "" {
+	for more {
+		var part string
+		part, rest, more = strings.Cut(rest, "/")
+		part, err := url.PathUnescape(part)
+		if err != nil || part == "" {
 			return nil, false
 		}
-		parts[i] = s
+		parts = append(parts, part)
 	}
 	return parts, true
 }

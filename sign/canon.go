@@ -1,6 +1,7 @@
 package sign
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -33,17 +34,64 @@ func headers(h http.Header, wanted func(lower string) bool) []field {
 }
 
 // prefixed is headers for a lower-case prefix. Names without it, which are most, cost nothing.
-func prefixed(h http.Header, prefix string) []field { return appendPrefixed(nil, h, prefix) }
-
-func appendPrefixed(out []field, h http.Header, prefix string) []field {
+func prefixed(h http.Header, prefix string) []field {
+	var out []field
 	for k, v := range h {
-		if len(k) < len(prefix) || !strings.EqualFold(k[:len(prefix)], prefix) {
-			continue
+		if hasPrefixFold(k, prefix) {
+			out = append(out, field{name: strings.ToLower(k), value: strings.Join(v, ",")})
 		}
-		out = append(out, field{name: strings.ToLower(k), value: strings.Join(v, ",")})
 	}
 	slices.SortFunc(out, byName)
 	return out
+}
+
+func hasPrefixFold(s, lower string) bool {
+	return len(s) >= len(lower) && s[0]|' ' == lower[0] && strings.EqualFold(s[:len(lower)], lower)
+}
+
+// appendPrefixed is lines of prefixed that puts nothing on the heap, for names of ASCII.
+func appendPrefixed(b []byte, h http.Header, prefix string) []byte {
+	var room [8]string
+	names := room[:0]
+	for k := range h {
+		if hasPrefixFold(k, prefix) {
+			names = append(names, k)
+		}
+	}
+	if len(names) > 1 {
+		slices.SortFunc(names, compareLower)
+	}
+	for _, name := range names {
+		for i := range len(name) {
+			b = append(b, lower(name[i]))
+		}
+		b = append(b, ':')
+		for i, v := range h[name] {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(b, v...)
+		}
+		b = append(b, '\n')
+	}
+	return b
+}
+
+// compareLower compares as strings.Compare does the lower-cased strings.
+func compareLower(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		if c := cmp.Compare(lower(a[i]), lower(b[i])); c != 0 {
+			return c
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
 }
 
 // value is the first value of a header, whose name is in canonical form.
@@ -55,14 +103,12 @@ func value(h http.Header, name string) string {
 }
 
 // lines renders headers as "name:value\n" each.
-func lines(fs []field) string { return string(appendLines(nil, fs)) }
-
-func appendLines(b []byte, fs []field) []byte {
+func lines(fs []field) string {
+	var b strings.Builder
 	for _, f := range fs {
-		b = append(append(b, f.name...), ':')
-		b = append(append(b, f.value...), '\n')
+		b.WriteString(f.name + ":" + f.value + "\n")
 	}
-	return b
+	return b.String()
 }
 
 // queryFields decodes a raw query in wire order. Unlike url.ParseQuery it keeps whatever does not decode as it stands

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -34,4 +35,16 @@ func FuzzMAC256(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestAppendPrefixedIsLinesOfPrefixed(t *testing.T) {
+	h := http.Header{"X-Other": {"0"}, "X-F": {"1"}, "X-Fc-": {""}, "X-Fc-A_b": {"2"}, "X-Fc-Ab": {"3", "4"}, "X-Fc-A": {"5"}, "x-fc-zz": {"6"}, "X-FC-Z": {}}
+	for len(h) < 20 {
+		h.Set("X-Fc-"+strings.Repeat("n", len(h)), "7")
+	}
+	want := "x-fc-:\nx-fc-a:5\nx-fc-a_b:2\nx-fc-ab:3,4\n"
+	got := string(appendPrefixed(nil, h, "x-fc-"))
+	if !strings.HasPrefix(got, want) || got != lines(prefixed(h, "x-fc-")) {
+		t.Errorf("%q", got)
+	}
 }

@@ -23,7 +23,8 @@ const (
 	fcSignature = "x-fc-signature"
 )
 
-// FC is the signature of a Function Compute request. It is a value; its methods may be called concurrently.
+// FC is the signature of a Function Compute request, whose method and header must not change before Verify. It is a
+// value; its methods may be called concurrently.
 type FC struct {
 	AccessKeyID string
 	Token       string    // of temporary keys; "" if none was sent
@@ -32,7 +33,8 @@ type FC struct {
 	Expires     time.Time // of a presigned URL, else zero
 
 	signature string
-	head      []byte // the string to sign up to the resource
+	request   *http.Request
+	line      string // the date as the request tells it
 	resource  string // as most clients sign it
 	others    []string
 }
@@ -64,7 +66,7 @@ func ParseFC(r *http.Request) (FC, error) {
 	if !ok {
 		return FC{}, fc.Errorf(fc.RequestTimeTooSkewed, "the date of the request %q is not an HTTP date", line)
 	}
-	f := FC{AccessKeyID: id, Token: value(r.Header, "X-Fc-Security-Token"), Date: date, signature: sig, head: fcHead(r, line)}
+	f := FC{AccessKeyID: id, Token: value(r.Header, "X-Fc-Security-Token"), Date: date, signature: sig, request: r, line: line}
 	if proxy {
 		f.resource, f.others = proxyResources(r, queryFields(r.URL.RawQuery))
 	} else {
@@ -87,7 +89,7 @@ func parseFCQuery(r *http.Request, q []field) (FC, error) {
 	token, _ := first(q, fcToken)
 	f := FC{
 		AccessKeyID: id, Token: token, Presigned: true, Expires: time.Unix(sec, 0).UTC(),
-		signature: sig, head: fcHead(r, expires),
+		signature: sig, request: r, line: expires,
 	}
 	f.resource, f.others = proxyResources(r, q)
 	return f, nil
@@ -98,14 +100,12 @@ func hasField(fs []field, name string) bool {
 	return ok
 }
 
-// fcHead is the string to sign without the resource. Empty x-fc-* values stay in it.
-func fcHead(r *http.Request, date string) []byte {
-	head := make([]byte, 0, 256)
+// appendFCHead appends the string to sign without the resource. Empty x-fc-* values stay in it.
+func appendFCHead(b []byte, r *http.Request, date string) []byte {
 	for _, part := range [...]string{r.Method, value(r.Header, "Content-Md5"), value(r.Header, "Content-Type"), date} {
-		head = append(append(head, part...), '\n')
+		b = append(append(b, part...), '\n')
 	}
-	var room [8]field
-	return appendLines(head, appendPrefixed(room[:0], r.Header, "x-fc-"))
+	return appendPrefixed(b, r.Header, "x-fc-")
 }
 
 // plainResources are the candidates of management and invoke paths: decoded (Java, Python), as on the wire (Go, Node) and
@@ -153,12 +153,13 @@ func proxyQuery(q []field, bare bool) string {
 
 // Verify tells whether the request was signed with secret.
 func (f FC) Verify(secret string) bool {
-	return f.signed(secret, f.resource) || slices.ContainsFunc(f.others, func(res string) bool { return f.signed(secret, res) })
-}
-
-func (f FC) signed(secret, resource string) bool {
 	var room [512]byte
-	return isBase64(f.signature, mac256(secret, append(append(room[:0], f.head...), resource...)))
+	head := appendFCHead(room[:0], f.request, f.line)
+	signed := isBase64(f.signature, mac256(secret, append(head, f.resource...)))
+	for i := 0; i < len(f.others) && !signed; i++ {
+		signed = isBase64(f.signature, mac256(secret, append(head, f.others[i]...)))
+	}
+	return signed
 }
 
 // Skewed tells whether the date of the request is more than MaxSkew from now, or the signed URL has expired.
@@ -194,6 +195,6 @@ func SignFC(r *http.Request, accessKeyID, secret, token string, now time.Time) {
 	if strings.HasPrefix(r.URL.Path, proxyPrefix) {
 		res = r.URL.Path + "\n" + proxyQuery(queryFields(r.URL.RawQuery), false)
 	}
-	sum := mac256(secret, append(fcHead(r, date), res...))
+	sum := mac256(secret, append(appendFCHead(nil, r, date), res...))
 	r.Header.Set("Authorization", "FC "+accessKeyID+":"+base64.StdEncoding.EncodeToString(sum[:]))
 }
