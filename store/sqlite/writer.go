@@ -39,32 +39,58 @@ type result struct {
 
 // submit hands a job to the writer and waits. After it was handed over, ctx ends the waiting only.
 func (s *Store) submit(j *job) result {
-	if err := s.usable(); err != nil {
+	j.reply = make(chan result, 1)
+	if err := s.handOver(j); err != nil {
 		return result{err: err}
+	}
+	over := j.ctx.Done()
+	if over == nil {
+		return <-j.reply
+	}
+	select {
+	case r := <-j.reply:
+		return r
+	case <-over:
+		return result{err: fmt.Errorf("%w: %w", store.ErrUnavailable, j.ctx.Err())}
+	}
+}
+
+// handOver gives the writer a job, once there is room for it. Every job that was handed over is answered.
+func (s *Store) handOver(j *job) error {
+	if err := s.usable(); err != nil {
+		return err
 	}
 	if err := j.ctx.Err(); err != nil {
-		return result{err: err}
+		return err
 	}
-	j.reply = make(chan result, 1)
 	select {
 	case s.jobs <- j:
-	case <-j.ctx.Done():
-		return result{err: j.ctx.Err()}
-	case <-s.done:
-		return result{err: s.ended()}
+	default: // costs more than the case before
+		select {
+		case s.jobs <- j:
+		case <-j.ctx.Done():
+			return j.ctx.Err()
+		case <-s.done:
+			return s.ended()
+		}
 	}
 	select {
-	case r := <-j.reply:
-		return r
-	case <-j.ctx.Done():
-		return result{err: fmt.Errorf("%w: %w", store.ErrUnavailable, j.ctx.Err())}
-	case <-s.done:
-	}
-	select {
-	case r := <-j.reply:
-		return r
+	case <-s.done: // perhaps before the job was there
+		s.turnAway()
 	default:
-		return result{err: s.ended()}
+	}
+	return nil
+}
+
+// turnAway answers jobs that came when the writer had ended.
+func (s *Store) turnAway() {
+	for {
+		select {
+		case j := <-s.jobs:
+			j.reply <- result{err: s.ended()}
+		default:
+			return
+		}
 	}
 }
 
@@ -116,6 +142,7 @@ type writer struct {
 }
 
 func (w *writer) run() {
+	defer w.s.turnAway()
 	defer close(w.s.done)
 	go w.flushes.run()
 	w.quiet = time.NewTimer(w.s.opt.restAfter)
