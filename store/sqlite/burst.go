@@ -14,8 +14,8 @@ import (
 //	'1' { id, request id, function, trigger, event id, dedup key, enqueued, due, not after, attempt, bytes of payload }
 //
 // Texts are a length and bytes, numbers are varints, times those of the database; the function is empty where it is that of
-// the message before. The payloads stand in a column of their own, in the same order, so that questions need not read them.
-// A message has no invocation id: one that has waits in the queue itself, whose index keeps it the only one.
+// the message before. The payloads stand behind the head, in the same order. A message has no invocation id: one that has
+// waits in the queue itself, whose index keeps it the only one.
 const burstForm = '1'
 
 // appendHead appends what a head has of a message. before is the function of the message before it.

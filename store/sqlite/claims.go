@@ -88,6 +88,13 @@ func (c *claims) flushed(last int64, ended []int64) {
 	c.settle(ended)
 }
 
+// flushedTo is the message id up to which messages are on disk.
+func (c *claims) flushedTo() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last
+}
+
 // settle forgets claims.
 func (c *claims) settle(ids []int64) {
 	if len(ids) == 0 {

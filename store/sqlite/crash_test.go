@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -13,7 +12,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -32,7 +30,7 @@ const (
 	envDir    = "FCD_TEST_STORE_DIR"
 	envLimit  = "FCD_TEST_FILE_LIMIT" // bytes a file may have; "" = no bound
 	envNoSync = "FCD_TEST_UNFLUSHED"  // the store does not flush; "" = it does
-	envFold   = "FCD_TEST_FOLDING"    // messages go into bursts and are claimed beside, which unfolds some; "" = not
+	envFold   = "FCD_TEST_FOLDING"    // others come into the burst log and are claimed beside, which unfolds some; "" = not
 )
 
 func TestMain(m *testing.M) {
@@ -114,6 +112,15 @@ func producer(s *sqlite.Store, w int) error {
 			}
 		}
 		n, begun := i+1, now()
+		if os.Getenv(envFold) != "" {
+			err := store.ErrNoSpace
+			for errors.Is(err, store.ErrNoSpace) {
+				_, err = s.Apply(ctx, store.Batch{Enqueue: pair(w, n)})
+			}
+			if err != nil && !errors.Is(err, store.ErrConflict) { // they may have come before the process was killed
+				return err
+			}
+		}
 		if _, err := s.Apply(ctx, store.Batch{
 			Puts:        []store.Put{{Key: fmt.Sprintf("p/%d/%d", w, n), Value: []byte("v"), If: store.IfAbsent}},
 			Enqueue:     []store.Msg{crashMsg(w, n, "")},
@@ -127,10 +134,10 @@ func producer(s *sqlite.Store, w int) error {
 	}
 }
 
-// claimSome claims messages, one after the other, until the store fails. It ends none.
+// claimSome claims messages until the store fails, of the process's pairs all, so that the burst log begins again. It ends none.
 func claimSome(s *sqlite.Store) {
 	for {
-		if _, err := s.Claim(context.Background(), "w", map[string]int{"f": 1}, time.Hour); errors.Is(err, store.ErrFatal) {
+		if _, err := s.Claim(context.Background(), "w", map[string]int{"f": 1, pairsOf(os.Getpid()): 200}, time.Hour); errors.Is(err, store.ErrFatal) {
 			return
 		}
 	}
@@ -150,21 +157,36 @@ func crashMsg(w, i int, suffix string) store.Msg {
 	return store.Msg{RequestID: id + suffix, Fn: "f", DedupKey: id, Payload: make([]byte, 1000)}
 }
 
+// pairsOf is the function of a process's pairs.
+func pairsOf(pid int) string { return fmt.Sprint("pairs/", pid) }
+
+// pair is two messages that go into the burst log, if messages fold, both or none.
+func pair(w, i int) []store.Msg {
+	id := fmt.Sprintf("%d/%d", w, i)
+	fn := pairsOf(os.Getpid())
+	return []store.Msg{{RequestID: "one/" + id, Fn: fn, Payload: make([]byte, 1000)}, {RequestID: "two/" + id, Fn: fn}}
+}
+
 // deadMsg is an event that was denied and kept, in the commit that says so.
 func deadMsg(w, i int) store.Msg {
 	return store.Msg{RequestID: fmt.Sprintf("%d/%d/dead", w, i), Fn: "f", Payload: []byte("event")}
 }
 
-// run starts a child and reads what it acknowledges; after kill lines it is killed, unless kill is 0.
-func run(t *testing.T, dir string, kill int, acked map[string]bool, env ...string) (exit int) {
+// run starts a child and reads what it acknowledges; after so many lines it is killed, unless that is 0.
+func run(t *testing.T, dir string, after int, acked map[string]bool, env ...string) (exit int) {
 	t.Helper()
-	exit, _ = disturbed(t, dir, kill, func(p *os.Process) (from, to int64) {
-		if err := p.Kill(); err != nil {
+	exit, _ = disturbed(t, dir, after, kill(t), acked, env...)
+	return exit
+}
+
+// kill ends a child.
+func kill(t *testing.T) func(*os.Process) (from, to int64) {
+	return func(p *os.Process) (int64, int64) {
+		if err := p.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			t.Fatal(err)
 		}
 		return never, never
-	}, acked, env...)
-	return exit
+	}
 }
 
 const never = math.MaxInt64
@@ -175,6 +197,11 @@ const never = math.MaxInt64
 // nobody anything. It is not held against the store, but counted.
 func disturbed(t *testing.T, dir string, after int, disturb func(*os.Process) (from, to int64), acked map[string]bool, env ...string) (exit, underWay int) {
 	t.Helper()
+	return startedBy(t, (*exec.Cmd).Start, dir, after, disturb, acked, env...)
+}
+
+func startedBy(t *testing.T, start func(*exec.Cmd) error, dir string, after int, disturb func(*os.Process) (from, to int64), acked map[string]bool, env ...string) (exit, underWay int) {
+	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(append(os.Environ(), envDir+"="+dir), env...)
 	cmd.Stderr = os.Stderr
@@ -182,7 +209,7 @@ func disturbed(t *testing.T, dir string, after int, disturb func(*os.Process) (f
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(out)
@@ -219,93 +246,6 @@ func cut(d *disk.Disk) func(*os.Process) (from, to int64) {
 	}
 }
 
-// verify opens the store that a child left and compares it with what was acknowledged.
-func verify(t *testing.T, dir string, acked map[string]bool) {
-	t.Helper()
-	s := open(t, sqlite.Options{Dir: dir, CheckOnOpen: true})
-	defer closeStore(t, s)
-	ctx := t.Context()
-	ms, err := s.Claim(ctx, "w", map[string]int{"f": 10_000_000}, 1e12)
-	if err != nil {
-		t.Fatal(err)
-	}
-	messages := map[string]int{}
-	for _, m := range ms {
-		messages[m.DedupKey]++
-	}
-	records := map[string]bool{}
-	for after := ""; ; {
-		page, err := s.List(ctx, "p/", after, 1000)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(page) == 0 {
-			break
-		}
-		for _, r := range page {
-			records[strings.TrimPrefix(r.Key, "p/")] = true
-		}
-		after = page[len(page)-1].Key
-	}
-	letters := map[string]bool{}
-	for after := ""; ; {
-		page, err := s.Outcomes(ctx, store.InvocationFilter{State: store.StateDead}, after, 1000)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(page) == 0 {
-			break
-		}
-		for _, l := range page {
-			letters[strings.TrimSuffix(l.RequestID, "/dead")] = true
-		}
-		after = page[len(page)-1].RequestID
-	}
-	events := map[string]bool{}
-	for before := int64(0); ; {
-		page, err := s.Events(ctx, store.EventFilter{}, before, 1000)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(page) == 0 {
-			break
-		}
-		for _, e := range page {
-			events[e.EventID] = true
-		}
-		before = page[len(page)-1].ID
-	}
-	if !maps.Equal(records, letters) || !maps.Equal(records, events) {
-		t.Errorf("half a batch: %d records, %d dead letters, %d events", len(records), len(letters), len(events))
-	}
-	for id := range acked {
-		if messages[id] != 1 || !records[id] {
-			t.Errorf("%s was acknowledged and has %d messages, a record: %v", id, messages[id], records[id])
-		}
-	}
-	if len(messages) != len(records) {
-		t.Errorf("half a batch: %d messages, %d records", len(messages), len(records))
-	}
-	for id, n := range messages {
-		if n != 1 || !records[id] {
-			t.Errorf("%s has %d messages, a record: %v", id, n, records[id])
-		}
-	}
-	last := 0
-	for w := range crashProducers {
-		if v, err := s.Checkpoint(ctx, fmt.Sprintf("cur/%d", w)); err == nil {
-			n, err := strconv.Atoi(string(v))
-			if err != nil {
-				t.Fatal(err)
-			}
-			last += n
-		}
-	}
-	if last != len(records) {
-		t.Errorf("checkpoints stand at %d, there are %d records", last, len(records))
-	}
-}
-
 // TestKilledAtAnyMoment kills a process that writes with 64 producers, again and again on the same store. The number of
 // rounds is FCD_CRASH_ROUNDS; if it is not set, 20, and fewer under the race detector, which has nothing to find here.
 func TestKilledAtAnyMoment(t *testing.T) {
@@ -334,9 +274,9 @@ func killed(t *testing.T, env string) {
 // TestADiskThatRefusesWritesIsFinal lets files grow only so far: the store must say that it failed, refuse everything
 // and have kept what it acknowledged.
 func TestADiskThatRefusesWritesIsFinal(t *testing.T) {
-	for _, limit := range []int{700_000, 1_500_000, 4_500_000} {
+	for i, limit := range []int{700_000, 1_500_000, 4_500_000} {
 		dir, acked := t.TempDir(), map[string]bool{}
-		if exit := run(t, dir, 0, acked, fmt.Sprintf("%s=%d", envLimit, limit)); exit != 3 {
+		if exit := run(t, dir, 0, acked, fmt.Sprintf("%s=%d", envLimit, limit), fmt.Sprintf("%s=%.*s", envFold, i%2, "1")); exit != 3 {
 			t.Errorf("limit %d: the process ended with %d", limit, exit)
 		}
 		if len(acked) == 0 {
@@ -391,17 +331,4 @@ func TestWithoutFlushesAPowerCutLoses(t *testing.T) {
 		}
 	}
 	t.Error("a store that does not flush has lost nothing: the test of the power cut shows nothing")
-}
-
-// missing counts the acknowledged records that a store lacks.
-func missing(t *testing.T, dir string, acked map[string]bool) (lost int) {
-	t.Helper()
-	s := open(t, sqlite.Options{Dir: dir})
-	defer closeStore(t, s)
-	for id := range acked {
-		if _, err := s.Get(t.Context(), "p/"+id); errors.Is(err, store.ErrNotFound) {
-			lost++
-		}
-	}
-	return lost
 }

@@ -63,7 +63,7 @@ func (g *group) letter(requestID string) (size int64, found bool, err error) {
 func (g *group) writeDead() error {
 	now := micros(g.now)
 	for _, r := range g.redrives[g.written.redrives:] {
-		if _, err := g.free(r.RequestID); err != nil {
+		if err := g.free(r.RequestID); err != nil {
 			return err
 		}
 		g.w.highest = max(g.w.highest, r.RequestID)

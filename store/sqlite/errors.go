@@ -22,6 +22,9 @@ func primary(err error) int {
 
 // broken tells errors after which nothing on this disk can be trusted until the store is opened anew.
 func broken(err error) bool {
+	if errors.Is(err, errLog) {
+		return true
+	}
 	switch primary(err) {
 	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return true

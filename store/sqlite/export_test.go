@@ -2,9 +2,9 @@ package sqlite
 
 import "os"
 
-// Folding is o with every message folded that may be, from the first one on.
+// Folding is o with every message folded that may be, from the first one on, and a burst log that begins again as soon as it can.
 func Folding(o Options) Options {
-	o.foldFrom = -1
+	o.foldFrom, o.passBytes = -1, -1
 	return o
 }
 

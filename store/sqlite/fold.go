@@ -2,41 +2,38 @@ package sqlite
 
 import (
 	"database/sql/driver"
-	"errors"
 	"fmt"
+	"slices"
 
 	"fcd/store"
 )
 
-// Bounds of what bursts hold, and the fewest messages that make one.
+// Bounds of what bursts hold.
 const (
 	maxFolded      = 100_000
 	maxFoldedBytes = 128 << 20
-	fewFolded      = 4
 )
 
 // fold is the burst that a group gathers. The writer has one, whose buffers every group uses.
 type fold struct {
 	*burst
-	head, payloads []byte
-	before         string         // function of the last message
-	index          map[string]int // into burst.shares
-
-	plain  []store.Msg // of the messages at hand: those that go into the queue
-	folded []*store.Msg
+	frame, payloads []byte         // frame: room for its first bytes, and the head
+	before          string         // function of the last message
+	index           map[string]int // into burst.shares
 }
 
 // begin decides whether a group folds, and makes room for its burst.
 func (f *fold) begin(w *writer) (folding bool) {
 	from := w.s.opt.foldFrom
-	if from >= 0 && w.counters.messages-w.s.claims.count() < from {
+	if from >= 0 && w.counters.messages-w.s.claims.count() < from || !w.logRoom() {
 		return false
 	}
 	const kept = 1 << 20 // bytes of a buffer that stay for the next group
-	if cap(f.payloads) > kept {
-		f.payloads = nil
+	if cap(f.frame) > kept {
+		f.frame, f.payloads = nil, nil
 	}
-	f.burst, f.before, f.head, f.payloads = &burst{}, "", append(f.head[:0], burstForm), f.payloads[:0]
+	f.frame = append(append(f.frame[:0], make([]byte, frameHead)...), burstForm)
+	f.burst, f.before, f.payloads = &burst{}, "", f.payloads[:0]
 	if f.index == nil {
 		f.index = map[string]int{}
 	}
@@ -44,151 +41,148 @@ func (f *fold) begin(w *writer) (folding bool) {
 	return true
 }
 
+// logRoom tells whether the burst log takes another frame. It lets it begin again if it can.
+func (w *writer) logRoom() bool {
+	l := w.s.burstLog
+	if l.end > max(logHead, w.s.opt.passBytes) && w.s.bursts.held() == 0 && w.beginAgain() != nil {
+		return false
+	}
+	return l.end < maxLogBytes
+}
+
+// beginAgain lets the burst log begin again unless somebody reads it for a copy. An error is final.
+func (w *writer) beginAgain() error {
+	err := w.s.burstLog.beginAgain(w.flushes.database)
+	if broken(err) {
+		err = w.s.fail(err)
+	}
+	return err
+}
+
 // add takes a message into the burst.
-func (f *fold) add(m *store.Msg, rid uint64) {
-	f.head = appendHead(f.head, m, f.before)
+func (f *fold) add(m *store.Msg) {
+	f.frame = appendHead(f.frame, m, f.before)
 	f.payloads = append(f.payloads, m.Payload...)
 	f.before = m.Fn
-	f.burst.add(m, int64(len(m.Payload)), rid, f.index)
+	f.burst.add(m, int64(len(m.Payload)), f.index)
 }
 
-// divide finds the messages that go into the group's burst: those that are due and that no index must keep apart, while
-// bursts do not hold too much.
-func (g *group) divide(ms []store.Msg) error {
-	f := &g.w.fold
-	messages, bytes := g.w.s.bursts.size()
-	if g.folding {
-		messages, bytes = messages+f.n, bytes+f.bytes
+// head is what the burst's head is so far.
+func (f *fold) head() []byte { return f.frame[frameHead:] }
+
+// folds takes a job into the burst whole, or leaves it to the database. It has nothing but messages that are due and that no
+// index must keep apart, with request ids that no other message has; and bursts do not hold too much.
+func (g *group) folds(j *job) (folded bool, err error) {
+	ms := j.batch.Enqueue
+	if !g.folding || j.lease != nil || j.batch.Fence != nil || len(ms) == 0 || j.ops != len(ms) {
+		return false, nil
 	}
+	size := int64(0)
 	for i := range ms {
-		m := &ms[i]
-		size := int64(len(m.Payload))
-		if g.folding && m.InvocationID == "" && !m.Due.After(g.now) && messages < maxFolded && bytes+size <= maxFoldedBytes {
-			messages, bytes = messages+1, bytes+size
-			f.folded = append(f.folded, m)
-			continue
+		if m := &ms[i]; m.InvocationID != "" || m.DedupKey != "" || m.Due.After(g.now) {
+			return false, nil
 		}
-		if _, err := g.free(m.RequestID); err != nil {
-			return err
-		}
-		f.plain = append(f.plain, *m)
+		size += int64(len(ms[i].Payload))
 	}
-	return nil
-}
-
-// writeMessages puts messages into the queue, or into the group's burst.
-func (g *group) writeMessages() error {
-	ms := g.messages[g.written.messages:]
-	for i := range ms {
-		if err := g.remember(ms[i].DedupKey); err != nil {
-			return err
-		}
+	n := &g.counters
+	if n.folded+int64(len(ms)) > maxFolded || n.foldedBytes+size > maxFoldedBytes {
+		return false, nil
 	}
-	f := &g.w.fold
-	f.plain, f.folded = f.plain[:0], f.folded[:0]
-	defer func() { clear(f.plain); clear(f.folded) }()
-	if err := g.divide(ms); err != nil {
-		return err
-	}
-	if err := g.w.put(f.plain); err != nil {
-		return err
-	}
-	return g.fold(f.folded)
-}
-
-// fold takes messages into the burst, once the queue is known to have none of their request ids. It need not be asked
-// about one that is above all that it has had.
-func (g *group) fold(ms []*store.Msg) error {
-	args := g.w.args[:0]
-	for i, m := range ms {
-		if m.RequestID <= g.w.highest {
-			args = append(args, m.RequestID)
-		}
-		if len(args) == 0 || len(args) < putMany && i < len(ms)-1 {
-			continue
-		}
-		for len(args) < putMany {
-			args = append(args, args[0])
-		}
-		n, _, err := g.w.c.number(sqlQueueTaken8, args...)
-		if err != nil {
-			return err
-		}
-		if n != 0 {
-			return fmt.Errorf("a request id is that of a queued message: %w", store.ErrConflict)
-		}
-		args = args[:0]
-	}
-	g.w.args = args
-	for _, m := range ms {
-		if err := g.foldOne(m); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (g *group) foldOne(m *store.Msg) error {
-	free, err := g.free(m.RequestID)
-	if err != nil {
-		return err
-	}
-	if !free {
-		return g.w.put([]store.Msg{*m})
-	}
-	f, known := &g.w.fold, g.w.s.bursts
-	rid := known.hash(m.RequestID)
-	f.add(m, rid)
-	known.reserve(rid, f.id)
-	return nil
-}
-
-// free is an error if a burst has a message with that request id. It is false if there is none but the id's hash is
-// taken, so that only the queue can keep the message.
-func (g *group) free(requestID string) (free bool, err error) {
-	row, known := g.w.s.bursts.row(requestID)
-	if !known {
+	if refusal := g.room(len(ms), size); refusal != nil {
+		g.results = append(g.results, result{err: refusal})
 		return true, nil
 	}
-	head := g.w.fold.head
-	if !g.folding || g.w.fold.n == 0 || row != g.w.fold.id {
-		head = nil
-		err := g.w.c.query(func(v []driver.Value) error {
-			head, _ = v[0].([]byte)
-			return errStop
-		}, sqlBurstHead, row)
-		if err != nil || head == nil { // unfolded in this transaction
+	if free, err := g.reserve(ms); err != nil || !free {
+		return false, err
+	}
+	n.messages, n.folded = n.messages+int64(len(ms)), n.folded+int64(len(ms))
+	n.bytes, n.foldedBytes = n.bytes+size, n.foldedBytes+size
+	ids := make([]int64, len(ms))
+	for i := range ms {
+		n.id++
+		m := ms[i]
+		m.ID, ids[i] = n.id, n.id
+		if m.Enqueued.IsZero() {
+			m.Enqueued = g.now
+		}
+		if m.Due.IsZero() {
+			m.Due = g.now
+		}
+		g.w.fold.add(&m)
+	}
+	g.results = append(g.results, result{applied: store.Applied{IDs: ids}})
+	return true, nil
+}
+
+// reserve takes the request ids of a job's messages for the burst, all of them or none. They are not free if a burst or the
+// queue has one of them, or a burst one with the same hash.
+func (g *group) reserve(ms []store.Msg) (free bool, err error) {
+	f, known := &g.w.fold, g.w.s.bursts
+	id, had := f.id, len(f.rids)
+	if f.n == 0 {
+		id = g.counters.id + 1
+	}
+	for i := range ms {
+		rid := known.hash(ms[i].RequestID)
+		if free = known.reserve(rid, id); free {
+			f.rids = append(f.rids, rid)
+			free, err = g.w.unqueued(ms[i].RequestID)
+		}
+		if !free || err != nil {
+			known.giveBack(id, f.rids[had:])
+			f.rids = f.rids[:had]
 			return false, err
 		}
 	}
-	err = readHead(head, func(m *store.Msg, _, _ int64) error {
+	return true, nil
+}
+
+// unqueued tells whether the queue has no message of that request id. It need not be asked about one above all that it has had.
+func (w *writer) unqueued(requestID string) (bool, error) {
+	if requestID > w.highest {
+		return true, nil
+	}
+	taken, _, err := w.c.number(sqlQueueTaken, requestID)
+	return taken == 0, err
+}
+
+// free is an error if a burst has a message with that request id, for one that goes into the queue.
+func (g *group) free(requestID string) (err error) {
+	id := g.w.s.bursts.holder(requestID)
+	if id == 0 {
+		return nil
+	}
+	var head []byte
+	if f := &g.w.fold; g.hasBurst() && id == f.id {
+		head = f.head()
+	} else if b := g.w.s.bursts.get(id); b == nil || slices.Contains(g.unfolded, id) {
+		return nil
+	} else if head, _, err = g.w.frame(b); err != nil {
+		return err
+	}
+	return readHead(head, func(m *store.Msg, _, _ int64) error {
 		if m.RequestID == requestID {
 			return fmt.Errorf("request id %q is that of a queued message: %w", requestID, store.ErrConflict)
 		}
 		return nil
 	})
-	return false, err
 }
 
-// writeBurst writes what the group has folded.
+// hasBurst tells whether the group has folded anything.
+func (g *group) hasBurst() bool { return g.folding && g.w.fold.n > 0 }
+
+// writeBurst appends what the group has folded to the log.
 func (g *group) writeBurst() error {
 	f := &g.w.fold
-	if !g.folding || f.n == 0 {
-		return nil
-	}
-	if f.n < fewFolded && g.w.s.opt.foldFrom >= 0 {
-		g.dropFold()
-		m, err := g.w.moveIn(f.head, f.payloads)
-		return errors.Join(err, m.whole())
-	}
-	_, err := g.w.c.exec(sqlBurstPut, f.id, f.n, f.bytes, f.head, f.payloads)
-	return err
+	head := len(f.head())
+	f.frame = append(f.frame, f.payloads...)
+	return g.w.s.burstLog.append(f.frame, head, f.burst)
 }
 
 // dropFold ends a burst that does not come to be.
 func (g *group) dropFold() {
 	if g.folding {
-		g.w.s.bursts.giveBack(g.w.fold.burst)
+		g.w.s.bursts.giveBack(g.w.fold.id, g.w.fold.rids)
 		g.folding = false
 	}
 }
@@ -214,13 +208,17 @@ const putMany = 8
 func (w *writer) putRows(query string, ms []store.Msg) error {
 	args := w.args[:0]
 	for i := range ms {
-		m := &ms[i]
-		w.highest = max(w.highest, m.RequestID)
-		args = append(args, m.ID, m.RequestID, m.Fn, m.Trigger, m.EventID, m.DedupKey, micros(m.Enqueued),
-			micros(m.Due), micros(m.NotAfter), int64(m.Attempt), m.InvocationID, m.Payload)
+		w.highest = max(w.highest, ms[i].RequestID)
+		args = appendMsg(args, &ms[i])
 	}
 	_, err := w.c.exec(query, args...)
 	clear(args)
 	w.args = args
 	return err
+}
+
+// appendMsg appends the values of a row of the queue.
+func appendMsg(args []driver.Value, m *store.Msg) []driver.Value {
+	return append(args, m.ID, m.RequestID, m.Fn, m.Trigger, m.EventID, m.DedupKey, micros(m.Enqueued),
+		micros(m.Due), micros(m.NotAfter), int64(m.Attempt), m.InvocationID, m.Payload)
 }

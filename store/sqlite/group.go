@@ -10,8 +10,9 @@ import (
 	"fcd/store"
 )
 
-// group is one transaction in the making. Batches are checked in order of arrival against the database overlaid with
-// what the ones before them decided; a Batch that fails takes its own decisions back and leaves the others'.
+// group is one transaction in the making, or one frame of the burst log, or both. Batches are checked in order of arrival
+// against the database overlaid with what the ones before them decided; a Batch that fails takes its own decisions back and
+// leaves the others'.
 type group struct {
 	w        *writer
 	now      time.Time // of the checks at hand
@@ -23,6 +24,8 @@ type group struct {
 	ops      int       // of the jobs
 	size     int       // of the jobs, in bytes
 	reserved bool      // the flusher waits for it
+	begun    bool      // it has a transaction: not all of it goes into the burst log
+	logged   bool      // it has a frame there
 	written  mark      // how much of the lists stands in the transaction
 
 	recs   map[string]store.Rev // revision of a key now; 0 = no record
@@ -42,8 +45,9 @@ type group struct {
 	purged      []string
 	fates       []store.Fate
 	ended       []int64 // messages whose claim ends with the commit
-	folding     bool    // messages that may go into a burst do
+	folding     bool    // jobs that may go into the burst log do
 	unfolded    []int64 // bursts whose messages stand in the queue with the commit
+	moved       moved   // what they had
 	wakes       bool
 
 	undo []func() // takes back the current Batch's changes to the maps
@@ -78,6 +82,12 @@ func (g *group) check(j *job) error {
 	if err := j.ctx.Err(); err != nil {
 		g.results = append(g.results, result{err: err})
 		return nil
+	}
+	if folded, err := g.folds(j); folded || err != nil {
+		return err
+	}
+	if err := g.begin(); err != nil {
+		return err
 	}
 	m := g.mark()
 	res, refusal, err := g.decide(j)

@@ -13,8 +13,8 @@ import (
 	"fcd/store"
 )
 
-// Inspection is a look at a store's database from outside: beside the daemon that has it open, or without one. It takes
-// no lock on the data directory and writes nothing to the database.
+// Inspection is a look at a store from outside: beside the daemon that has it open, or without one. It takes no lock on the
+// data directory and writes nothing there.
 type Inspection struct {
 	dir string
 	c   *conn
@@ -52,10 +52,12 @@ func (i *Inspection) Schema() (int, error) {
 	return version, tooNew(version)
 }
 
-// Copy writes a consistent copy of the database, as it is now, to file, which must not exist. It is on disk on return.
-func (i *Inspection) Copy(ctx context.Context, file string) error { return copyInto(ctx, i.c, file) }
+// Copy writes a copy of the store to file, as one database, as Store.Backup does.
+func (i *Inspection) Copy(ctx context.Context, file string) error {
+	return copyInto(ctx, i.c, i.dir, file)
+}
 
-// Check reads the whole database and reports everything that does not fit together.
+// Check reads the whole database and the burst log, and reports everything that does not fit together.
 func (i *Inspection) Check() (problems []string, err error) {
 	err = i.c.query(func(v []driver.Value) error {
 		if line := fmt.Sprint(v[0]); line != "ok" {
@@ -71,42 +73,42 @@ func (i *Inspection) Check() (problems []string, err error) {
 		return problems, err
 	}
 	count := sqlQueueCount
-	if version < 4 {
-		count = sqlQueueCount3
-	} else if problems, err = i.checkBursts(problems); err != nil {
-		return problems, err
+	if version == 4 {
+		count = sqlQueueCount4
 	}
 	// One statement, so that it is one moment, whatever a daemon does beside it.
 	err = i.c.query(func(v []driver.Value) error {
-		var n counters
-		if _, err := fmt.Sscan(fmt.Sprint(v[0]), &n.rev, &n.id, &n.messages, &n.bytes); err != nil {
-			return fmt.Errorf("counters %q: %w", v[0], err)
-		}
-		if n.messages != v[1].(int64) || n.bytes != v[2].(int64) {
+		n, err := parseCounters(fmt.Sprint(v[0]))
+		if err == nil && (n.messages != v[1].(int64) || n.bytes != v[2].(int64)) {
 			problems = append(problems, fmt.Sprintf("the queue holds %d messages of %d bytes, counted are %d of %d", v[1], v[2], n.messages, n.bytes))
 		}
-		return errStop
+		return err
 	}, count)
+	if err != nil || version < 5 {
+		return problems, err
+	}
+	problem, err := i.checkLog()
+	if problem != nil {
+		problems = append(problems, problem.Error())
+	}
 	return problems, err
 }
 
-// checkBursts reads every burst and adds what is wrong to problems.
-func (i *Inspection) checkBursts(problems []string) ([]string, error) {
-	err := i.c.query(func(v []driver.Value) error {
-		id, n, bytes := v[0].(int64), v[1].(int64), v[2].(int64)
-		head, _ := v[3].([]byte)
-		payloads, _ := v[4].([]byte)
-		found := int64(0)
-		err := readBurst(head, payloads, func(*store.Msg) error { found++; return nil })
-		if err == nil && (found != n || int64(len(payloads)) != bytes) {
-			err = fmt.Errorf("it has %d messages of %d bytes, counted are %d of %d", found, len(payloads), n, bytes)
-		}
-		if err != nil {
-			problems = append(problems, fmt.Sprintf("burst %d: %v", id, err))
-		}
-		return nil
-	}, sqlBurstAll)
-	return problems, err
+// checkLog reads every frame of the burst log.
+func (i *Inspection) checkLog() (problem, err error) {
+	id, _, err := i.c.text(sqlMetaGet, "bursts")
+	if err != nil {
+		return nil, err
+	}
+	l, err := holdLog(i.dir)
+	if err != nil || l == nil {
+		return nil, err
+	}
+	defer l.Close()
+	return l.each(id, func(f frame, b []byte) error {
+		head, payloads := f.parts(b)
+		return readBurst(head, payloads, func(*store.Msg) error { return nil })
+	}), nil
 }
 
 // Records calls do for every record whose key begins with prefix.

@@ -47,8 +47,8 @@ func newMetrics(reg prometheus.Registerer, w *writer) (*metrics, error) {
 			Name: "fcd_sqlite_queue_bytes", Help: "Bytes of their payloads.",
 		}, func() float64 { return float64(m.bytes.Load()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "fcd_sqlite_folded_messages", Help: "Messages of the queue that stand many to a row, as they came in a burst.",
-		}, func() float64 { n, _ := w.s.bursts.size(); return float64(n) }),
+			Name: "fcd_sqlite_folded_messages", Help: "Messages of the queue that stand in the burst log, as they came.",
+		}, func() float64 { return float64(w.s.bursts.held()) }),
 		deadGauge(w.s, "fcd_sqlite_dead_letters", "Dead letters kept.", func(d store.DeadSize) int64 { return d.Letters }),
 		deadGauge(w.s, "fcd_sqlite_dead_letter_bytes", "Bytes of their payloads.", func(d store.DeadSize) int64 { return d.Bytes }),
 	}

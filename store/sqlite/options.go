@@ -42,9 +42,10 @@ type Options struct {
 	Log *zap.Logger
 	// flush stands in for the flush before the answers in tests; fdatasync.
 	flush func(*os.File) error
-	// foldFrom is how many messages must wait before the next ones are folded into bursts; 1,000. Negative: none, and a
-	// single one makes a burst.
+	// foldFrom is how many messages must wait before the next ones are folded into bursts; 1,000. Negative: none.
 	foldFrom int64
+	// passBytes is how long the burst log must be to begin again once it is unfolded, since that takes a flush; 4 MiB.
+	passBytes int64
 	// restAfter is how long no message must have come before bursts are unfolded that nobody asks about; 100 ms.
 	restAfter time.Duration
 	// Registerer receives the store's metrics; none if nil.
@@ -69,6 +70,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MaxEventBytes, 256<<20)
 	setDefault(&o.SweepEvery, time.Minute)
 	setDefault(&o.foldFrom, 1000)
+	setDefault(&o.passBytes, 4<<20)
 	setDefault(&o.restAfter, 100*time.Millisecond)
 	if o.Now == nil {
 		o.Now = store.SteadyClock()

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"database/sql"
@@ -27,7 +28,16 @@ func collect[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, erro
 	if err := s.usable(); err != nil {
 		return nil, err
 	}
-	rows, err := s.read.QueryContext(ctx, query, args...)
+	return collectOf(ctx, s, s.read, scan, query, args...)
+}
+
+// reader is a *sql.DB, or a *sql.Tx.
+type reader interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+func collectOf[T any](ctx context.Context, s *Store, r reader, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := r.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, s.readError(err)
 	}
@@ -208,7 +218,7 @@ func (s *Store) Extend(_ context.Context, owner string, ids []int64, lease time.
 
 // Find is an invocation by its request id, queued, running or ended; ErrNotFound after it was swept.
 func (s *Store) Find(ctx context.Context, requestID string) (store.Invocation, error) {
-	m, err := s.findFolded(ctx, requestID) // first: messages move from bursts into the queue, and out of it
+	m, err := s.findFolded(requestID) // first: messages move from bursts into the queue, and out of it
 	if errors.Is(err, store.ErrNotFound) {
 		m, err = first(ctx, s, scanMsg, sqlQueueFind, requestID)
 	}
@@ -222,31 +232,35 @@ func (s *Store) Find(ctx context.Context, requestID string) (store.Invocation, e
 }
 
 // findFolded is a message that stands in a burst.
-func (s *Store) findFolded(ctx context.Context, requestID string) (found store.Msg, err error) {
-	row, ok := s.bursts.row(requestID)
-	if !ok {
+func (s *Store) findFolded(requestID string) (found store.Msg, err error) {
+	if err := s.usable(); err != nil {
+		return found, err
+	}
+	b := s.bursts.get(s.bursts.holder(requestID))
+	if b == nil {
 		return found, store.ErrNotFound
 	}
-	return first(ctx, s, func(r *sql.Rows) (store.Msg, error) {
-		var head, payloads []byte
-		if err := r.Scan(&head, &payloads); err != nil {
-			return found, err
-		}
-		err := readBurst(head, payloads, func(m *store.Msg) error {
+	head, payloads, _, err := s.burstLog.read(b, nil)
+	if broken(err) && s.bursts.get(b.id) != b { // it was unfolded, and overwritten
+		return found, store.ErrNotFound
+	}
+	if err == nil {
+		err = readBurst(head, payloads, func(m *store.Msg) error {
 			if m.RequestID == requestID {
 				found = *m
 				return errStop
 			}
 			return nil
 		})
-		if err == nil {
-			err = store.ErrNotFound
-		}
-		if err == errStop {
-			err = nil
-		}
-		return found, err
-	}, sqlBurstGet, row)
+	}
+	switch err {
+	case errStop:
+		found.Payload = bytes.Clone(found.Payload) // not the whole frame
+		return found, nil
+	case nil:
+		return found, store.ErrNotFound
+	}
+	return found, s.readError(err)
 }
 
 // Outcomes lists ended invocations by request id. A limit outside 1-1000 is 1000.
@@ -268,25 +282,20 @@ func (s *Store) Depths(ctx context.Context) (map[string]store.Depth, error) {
 	now := s.opt.Now()
 	type count struct{ all, due int64 }
 	counts := map[string]count{}
-	_, err := collect(ctx, s, func(r *sql.Rows) (_ struct{}, err error) {
+	queue, folded, err := s.bothSides(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer queue.Rollback() // it only reads
+	for fn, n := range folded {
+		counts[fn] = count{n, n}
+	}
+	_, err = collectOf(ctx, s, queue, func(r *sql.Rows) (_ struct{}, err error) {
 		var fn string
 		var n count
-		var head []byte
-		if err := r.Scan(&fn, &n.all, &n.due, &head); err != nil {
-			return struct{}{}, err
-		}
-		if head == nil {
-			counts[fn] = count{counts[fn].all + n.all, counts[fn].due + n.due}
-			return struct{}{}, nil
-		}
-		return struct{}{}, readHead(head, func(m *store.Msg, _, _ int64) error {
-			n := counts[m.Fn]
-			if n.all++; !m.Due.After(now) {
-				n.due++
-			}
-			counts[m.Fn] = n
-			return nil
-		})
+		err = r.Scan(&fn, &n.all, &n.due)
+		counts[fn] = count{counts[fn].all + n.all, counts[fn].due + n.due}
+		return struct{}{}, err
 	}, sqlQueueDepths, micros(now))
 	if err != nil {
 		return nil, err
@@ -298,6 +307,24 @@ func (s *Store) Depths(ctx context.Context) (map[string]store.Depth, error) {
 		depths[fn] = store.Depth{Ready: max(c.due-n, 0), Waiting: c.all - c.due, Running: n}
 	}
 	return depths, nil
+}
+
+// bothSides is the database as of a moment, and how many messages of each function stood in bursts just then.
+func (s *Store) bothSides(ctx context.Context) (_ *sql.Tx, folded map[string]int64, err error) {
+	if err := s.usable(); err != nil {
+		return nil, nil, err
+	}
+	tx, err := s.read.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, nil, s.readError(err)
+	}
+	s.bursts.moves.RLock()
+	defer s.bursts.moves.RUnlock()
+	var schema string
+	if err := tx.QueryRowContext(ctx, sqlMetaGet, "schema").Scan(&schema); err != nil { // a read begins it
+		return nil, nil, errors.Join(s.readError(err), tx.Rollback())
+	}
+	return tx, s.bursts.depths(), nil
 }
 
 func scanMsg(r *sql.Rows) (m store.Msg, err error) {

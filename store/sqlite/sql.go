@@ -1,7 +1,7 @@
 package sqlite
 
 // schemaVersion is what this binary writes; migrations[i] leads from version i to i+1.
-const schemaVersion = 4
+const schemaVersion = 5
 
 // Every text key compares as bytes. Times are microseconds since 1970, UTC; 0 means none.
 var migrations = [schemaVersion]string{`
@@ -51,9 +51,13 @@ CREATE INDEX event_fn ON event(fn) WHERE fn <> '';
 CREATE INDEX event_odd ON event(state) WHERE state NOT IN ('queued', 'succeeded');
 CREATE TABLE body (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, total INTEGER NOT NULL, payload BLOB NOT NULL);
 `, `
--- Messages of the queue that came in a burst, many to a row: burst.go.
 CREATE TABLE burst (id INTEGER PRIMARY KEY, n INTEGER NOT NULL, bytes INTEGER NOT NULL, head BLOB NOT NULL,
 	payloads BLOB NOT NULL);
+`, `
+-- Bursts stand in a file beside the database: frame.go. These are the frames in it whose messages are in the queue.
+DROP TABLE burst;
+CREATE TABLE unfolded (seq INTEGER PRIMARY KEY);
+INSERT INTO meta(k, v) VALUES ('bursts', lower(hex(randomblob(16))));
 `}
 
 const (
@@ -100,24 +104,23 @@ const (
 	sqlQueueReady = `WITH RECURSIVE f(fn) AS (SELECT min(fn) FROM q
 			UNION ALL SELECT (SELECT min(fn) FROM q WHERE q.fn > f.fn) FROM f WHERE f.fn IS NOT NULL)
 		SELECT fn, (SELECT min(due) FROM q WHERE q.fn = f.fn) FROM f WHERE fn IS NOT NULL`
-	sqlQueueCount = `SELECT (SELECT v FROM meta WHERE k = 'counters'),
+	sqlQueueCount = `SELECT (SELECT v FROM meta WHERE k = 'counters'), count(*), ifnull(sum(length(payload)), 0) FROM q`
+	// Of schema 4, for who looks at a database that its daemon has not brought up to date.
+	sqlQueueCount4 = `SELECT (SELECT v FROM meta WHERE k = 'counters'),
 		(SELECT count(*) FROM q) + (SELECT ifnull(sum(n), 0) FROM burst),
 		(SELECT ifnull(sum(length(payload)), 0) FROM q) + (SELECT ifnull(sum(bytes), 0) FROM burst)`
-	// Before schema 4, for who looks at a database that its daemon has not brought up to date.
-	sqlQueueCount3 = `SELECT (SELECT v FROM meta WHERE k = 'counters'), count(*), ifnull(sum(length(payload)), 0) FROM q`
-	// With the heads of bursts: one statement, so that it is one moment.
-	sqlQueueDepths  = `SELECT fn, count(*), sum(due <= ?), NULL FROM q GROUP BY fn UNION ALL SELECT '', 0, 0, head FROM burst`
+	sqlQueueDepths  = `SELECT fn, count(*), sum(due <= ?) FROM q GROUP BY fn`
 	sqlQueueHighest = `SELECT ifnull(max(rid), '') FROM q`
-	sqlQueueTaken8  = `SELECT ` + sqlTaken4 + ` OR ` + sqlTaken4
-	sqlTaken4       = sqlTaken + ` OR ` + sqlTaken + ` OR ` + sqlTaken + ` OR ` + sqlTaken
-	sqlTaken        = `EXISTS (SELECT 1 FROM q WHERE rid = ?)`
+	sqlQueueTaken   = `SELECT EXISTS (SELECT 1 FROM q WHERE rid = ?)`
 
-	sqlBurstPut   = `INSERT INTO burst(id, n, bytes, head, payloads) VALUES (?, ?, ?, ?, ifnull(?, zeroblob(0)))`
-	sqlBurstGet   = `SELECT head, payloads FROM burst WHERE id = ?`
-	sqlBurstHead  = `SELECT head FROM burst WHERE id = ?`
-	sqlBurstHeads = `SELECT id, n, bytes, head FROM burst ORDER BY id`
-	sqlBurstAll   = `SELECT id, n, bytes, head, payloads FROM burst ORDER BY id`
-	sqlBurstDrop  = `DELETE FROM burst WHERE id = ?`
+	sqlBurstAll4      = `SELECT id, head, payloads FROM burst ORDER BY id`
+	sqlUnfolded       = `SELECT seq FROM unfolded`
+	sqlUnfoldedPut    = `INSERT INTO unfolded(seq) VALUES (?)`
+	sqlUnfoldedForget = `DELETE FROM unfolded WHERE seq < ?`
+	// For a copy. One that has a message of the request id, as when it came anew while it was made, keeps that.
+	sqlUnfoldedNone = `DELETE FROM unfolded`
+	sqlLogRename    = `UPDATE meta SET v = lower(hex(randomblob(16))) WHERE k = 'bursts'`
+	sqlQueueAdd     = sqlQueuePut + ` ON CONFLICT DO NOTHING`
 
 	sqlOutcomePut = `INSERT INTO inv(` + sqlOutcomeColumns + `)
 			SELECT rid, fn, trg, ev, ?, enqueued, ?, ?, ?, iid, CASE WHEN ? THEN payload END FROM q WHERE id = ?` + sqlOutcomeAgain

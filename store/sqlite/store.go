@@ -40,8 +40,11 @@ type Store struct {
 	claims  *claims
 	bursts  *bursts
 	leases  *leases
-	sweeps  sync.WaitGroup
-	cancel  context.CancelFunc // ends the sweeper and the checkpointer
+
+	burstLog *burstLog
+
+	sweeps sync.WaitGroup
+	cancel context.CancelFunc // ends the sweeper and the checkpointer
 
 	closeOnce sync.Once
 	closeErr  error
@@ -101,7 +104,7 @@ func (s *Store) open(ctx context.Context) (err error) {
 		return errors.Join(err, s.lock.Close())
 	}
 	if s.met, err = newMetrics(s.opt.Registerer, w); err != nil {
-		return errors.Join(err, s.looker.close(), s.read.Close(), w.checkpoints.c.close(), w.flushes.log.Close(), w.c.close(), s.lock.Close())
+		return errors.Join(err, s.looker.close(), s.read.Close(), w.checkpoints.c.close(), w.flushes.log.Close(), s.burstLog.f.Close(), w.c.close(), s.lock.Close())
 	}
 	sweepCtx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
@@ -120,6 +123,11 @@ func (s *Store) openDatabase(ctx context.Context) (_ *writer, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.close())
+		}
+	}()
+	defer func() {
+		if err != nil && s.burstLog != nil {
+			err = errors.Join(err, s.burstLog.f.Close())
 		}
 	}()
 	w := &writer{s: s, c: c}
@@ -202,28 +210,6 @@ func durable(setting func(pragma string) (string, error), synchronous string) er
 	return nil
 }
 
-func migrate(c *conn) error {
-	if err := c.script(sqlMetaTable); err != nil {
-		return err
-	}
-	text, _, err := c.text(sqlMetaGet, "schema")
-	if err != nil {
-		return err
-	}
-	version, _ := strconv.Atoi(text)
-	if err := tooNew(version); err != nil {
-		return err
-	}
-	for ; version < schemaVersion; version++ {
-		step := "BEGIN IMMEDIATE;" + migrations[version] +
-			fmt.Sprintf("INSERT OR REPLACE INTO meta(k, v) VALUES ('schema', '%d'); COMMIT", version+1)
-		if err := c.script(step); err != nil {
-			return errors.Join(fmt.Errorf("migrate to schema %d: %w", version+1, err), c.script("ROLLBACK"))
-		}
-	}
-	return nil
-}
-
 // load reads what the writer keeps in memory.
 func (s *Store) load(w *writer) error {
 	counters, _, err := w.c.text(sqlMetaGet, "counters")
@@ -231,9 +217,10 @@ func (s *Store) load(w *writer) error {
 		return err
 	}
 	n := &w.counters
-	if _, err := fmt.Sscan(counters, &n.rev, &n.id, &n.messages, &n.bytes); err != nil {
-		return fmt.Errorf("counters %q: %w", counters, err)
+	if *n, err = parseCounters(counters); err != nil {
+		return err
 	}
+	w.standing = *n
 	resync, _, err := w.c.text(sqlMetaGet, "resync")
 	if err != nil {
 		return err
@@ -246,13 +233,13 @@ func (s *Store) load(w *writer) error {
 		return err
 	}
 	s.feed = newChangeLog(n.rev, store.Rev(floor))
-	s.claims.last = n.id
 	if w.highest, _, err = w.c.text(sqlQueueHighest); err != nil {
 		return err
 	}
 	if err := w.loadBursts(); err != nil {
 		return err
 	}
+	s.claims.last = n.id
 	if err := s.fetchAhead(w.c); err != nil {
 		return err
 	}
@@ -291,7 +278,7 @@ func (s *Store) Close() error {
 		s.sweeps.Wait()
 		s.feed.close()
 		s.met.unregister(s.opt.Registerer)
-		s.closeErr = errors.Join(s.looker.close(), s.read.Close(), s.lock.Close())
+		s.closeErr = errors.Join(s.looker.close(), s.read.Close(), s.burstLog.f.Close(), s.lock.Close())
 	})
 	return s.closeErr
 }

@@ -82,7 +82,7 @@ func TestAHotFunctionIsUnfoldedBySlices(t *testing.T) {
 	var got []string
 	for n := int64(1050); len(got) < 1000; {
 		got = append(got, take(t, s, "hot", 25)...)
-		now, _ := s.bursts.size()
+		now := s.bursts.held()
 		if n-now > 300 {
 			t.Errorf("%d were unfolded for 25", n-now)
 		}
@@ -228,13 +228,13 @@ func TestBurstsUnfoldAtRest(t *testing.T) {
 			}
 			time.Sleep(99 * time.Millisecond)
 			synctest.Wait()
-			if n, _ := s.bursts.size(); n != int64(300*(i+1)) {
+			if n := s.bursts.held(); n != int64(300*(i+1)) {
 				t.Errorf("%d are folded", n)
 			}
 		}
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
-		if n, _ := s.bursts.size(); n != 0 {
+		if n := s.bursts.held(); n != 0 {
 			t.Errorf("at rest %d are folded", n)
 		}
 		if err := s.Close(); err != nil {

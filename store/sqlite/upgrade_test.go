@@ -10,7 +10,7 @@ import (
 )
 
 // TestAnOlderSchemaIsBroughtUpToDate checks and opens a database of each schema there was, with an invocation waiting and a
-// dead one in it.
+// dead one in it, and with a burst where that was a row of a table.
 func TestAnOlderSchemaIsBroughtUpToDate(t *testing.T) {
 	for version := 1; version < schemaVersion; version++ {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
@@ -26,6 +26,13 @@ func TestAnOlderSchemaIsBroughtUpToDate(t *testing.T) {
 			if inv, err := s.Find(ctx, "waiting"); err != nil || inv.State != store.StateQueued || string(inv.Payload) != "event" {
 				t.Errorf("the waiting one: %+v, %v", inv, err)
 			}
+			if version == 4 {
+				for _, id := range []string{"folded/0", "folded/1"} {
+					if inv, err := s.Find(ctx, id); err != nil || inv.State != store.StateQueued || string(inv.Payload) != "event of "+id {
+						t.Errorf("one of a burst: %+v, %v", inv, err)
+					}
+				}
+			}
 			if inv, err := s.Find(ctx, "dead"); err != nil || inv.State != store.StateDead || string(inv.Payload) != "letter" {
 				t.Errorf("the dead one: %+v, %v", inv, err)
 			}
@@ -35,6 +42,10 @@ func TestAnOlderSchemaIsBroughtUpToDate(t *testing.T) {
 			if _, err := s.Apply(ctx, store.Batch{Enqueue: []store.Msg{{RequestID: "new", Fn: "s//f", InvocationID: "x"}}}); err != nil {
 				t.Error(err)
 			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			sound(t, dir)
 		})
 	}
 }
@@ -56,6 +67,17 @@ func old(t *testing.T, dir string, version int) {
 			VALUES ('dead', 's//f', '', 'dead', 1, %d, 4, 'why', CAST('letter' AS BLOB));`, version, int64(1)<<52)
 	if err := c.script(script); err != nil {
 		t.Fatal(err)
+	}
+	if version == 4 {
+		ms := messages("folded", 2)
+		ms[0].ID, ms[1].ID = 2, 3
+		head, payloads := encoded(ms...)
+		if _, err := c.exec("INSERT INTO burst(id, n, bytes, head, payloads) VALUES (2, 2, ?, ?, ?)", int64(len(payloads)), head, payloads); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.exec(sqlMetaSet, "counters", fmt.Sprint("0 3 3 ", 5+len(payloads))); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := c.close(); err != nil {
 		t.Fatal(err)

@@ -1,9 +1,26 @@
 package sqlite
 
-import "fcd/store"
+import (
+	"fmt"
 
-// write puts what has been checked since the last time into the open transaction.
+	"fcd/store"
+)
+
+// begin begins the group's transaction, once.
+func (g *group) begin() error {
+	if g.begun {
+		return nil
+	}
+	_, err := g.w.c.exec("BEGIN IMMEDIATE")
+	g.begun = err == nil
+	return err
+}
+
+// write puts what has been checked since the last time into the open transaction, if there is one.
 func (g *group) write() error {
+	if !g.begun {
+		return nil
+	}
 	for _, step := range []func() error{
 		g.writeRecords, g.writeCheckpoints, g.writeMessages, g.writeOutcomes, g.writeDead, g.writeEnded, g.writeFates,
 	} {
@@ -17,18 +34,62 @@ func (g *group) write() error {
 
 // finish writes what a group has once.
 func (g *group) finish() error {
-	g.wakes = len(g.messages)+len(g.retries)+len(g.redrives) > 0
+	g.wakes = len(g.messages)+len(g.retries)+len(g.redrives) > 0 || g.hasBurst()
+	g.counters.folded -= g.moved.n
+	g.counters.foldedBytes -= g.moved.bytes
+	if !g.begun {
+		return nil
+	}
 	if err := g.writeLeases(); err != nil {
 		return err
 	}
-	if err := g.writeBurst(); err != nil {
+	return g.w.putCounters(g.counters)
+}
+
+// commit appends to the burst log and commits, as far as the group has something for either. All that was appended before
+// is on disk, so a power cut can tear no frame but the last.
+func (g *group) commit() (err error) {
+	if err := g.w.s.failure(); err != nil { // the flush just now
 		return err
 	}
-	if g.counters == g.w.counters {
+	if g.hasBurst() {
+		if err := g.writeBurst(); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(g.unfolded) > 0:
+		err = g.w.commitMove(g.unfolded)
+	case g.begun:
+		_, err = g.w.c.exec("COMMIT")
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errCommit, err)
+	}
+	return nil
+}
+
+// putCounters writes the counters of what stands in the tables, if they are not what is written there.
+func (w *writer) putCounters(n counters) error {
+	if n.standing() == w.standing {
 		return nil
 	}
-	_, err := g.w.c.exec(sqlMetaSet, "counters", g.counters.String())
+	_, err := w.c.exec(sqlMetaSet, "counters", n.standing().String())
 	return err
+}
+
+// writeMessages puts messages into the queue.
+func (g *group) writeMessages() error {
+	ms := g.messages[g.written.messages:]
+	for i := range ms {
+		if err := g.remember(ms[i].DedupKey); err != nil {
+			return err
+		}
+		if err := g.free(ms[i].RequestID); err != nil {
+			return err
+		}
+	}
+	return g.w.put(ms)
 }
 
 func (g *group) writeRecords() error {

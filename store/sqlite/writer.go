@@ -112,11 +112,26 @@ func (s *Store) Apply(ctx context.Context, b store.Batch) (store.Applied, error)
 	return r.applied, r.err
 }
 
-// counters are the writer's durable numbers; they live in one row and change with each commit.
+// counters are the writer's numbers. Those of what stands in the tables live in a row of their own and change with each
+// commit; what stands in the burst log is counted when the log is opened.
 type counters struct {
-	rev             store.Rev
-	id              int64 // last message id given
-	messages, bytes int64 // in the queue
+	rev                 store.Rev
+	id                  int64 // last message id given
+	messages, bytes     int64 // of those that wait
+	folded, foldedBytes int64 // of these, in the burst log
+}
+
+// standing are the counters of the tables alone.
+func (n counters) standing() counters {
+	return counters{rev: n.rev, id: n.id, messages: n.messages - n.folded, bytes: n.bytes - n.foldedBytes}
+}
+
+// parseCounters reads what String of those of the tables wrote.
+func parseCounters(text string) (n counters, err error) {
+	if _, err := fmt.Sscan(text, &n.rev, &n.id, &n.messages, &n.bytes); err != nil {
+		return n, fmt.Errorf("counters %q: %w", text, err)
+	}
+	return n, nil
 }
 
 func (n counters) String() string {
@@ -128,10 +143,12 @@ type writer struct {
 	s        *Store
 	c        *conn
 	counters counters
-	bodies   int64 // running total of the bytes of events that are kept
-	held     *job  // taken from the channel but too big for the group at hand
+	standing counters // as they are in the database
+	bodies   int64    // running total of the bytes of events that are kept
+	held     *job     // taken from the channel but too big for the group at hand
 	space    diskSpace
 	args     []driver.Value
+	buf      []byte // a frame that was read
 	fold     fold
 	highest  string      // no request id in the queue is above it
 	quiet    *time.Timer // runs out when no message has come for a while
@@ -253,9 +270,9 @@ func (w *writer) more(g *group) (jobs []*job) {
 	return jobs
 }
 
-// commit runs the jobs as one group, which takes others that come meanwhile if it may grow. If a statement fails before
-// the commit, which a checked Batch does only when the disk is full or a request id is taken, each job is run alone, so
-// that one cannot fail the others.
+// commit runs the jobs as one group, which takes others that come meanwhile if it may grow. If it fails before the commit,
+// which a checked Batch does only when the disk is full or a request id is taken, each job is run alone, so that one cannot
+// fail the others.
 func (w *writer) commit(jobs []*job, grow bool) {
 	if err := w.s.failure(); err != nil {
 		refuse(jobs, err)
@@ -300,15 +317,16 @@ var errCommit = errors.New("commit")
 // transact checks and writes a group, and commits it when the flusher is free. On error nothing of it has happened.
 func (w *writer) transact(g *group, jobs []*job, grow bool) (err error) {
 	g.jobs = jobs
-	if _, err := w.c.exec("BEGIN IMMEDIATE"); err != nil {
-		return err
-	}
 	defer func() {
-		if err != nil && !errors.Is(err, errCommit) {
-			g.abandon()
-			if _, rerr := w.c.exec("ROLLBACK"); rerr != nil && broken(rerr) {
-				err = rerr
-			}
+		if err == nil || errors.Is(err, errCommit) {
+			return
+		}
+		g.abandon()
+		if !g.begun {
+			return
+		}
+		if _, rerr := w.c.exec("ROLLBACK"); rerr != nil && broken(rerr) {
+			err = rerr
 		}
 	}()
 	for _, j := range jobs {
@@ -336,29 +354,30 @@ func (w *writer) transact(g *group, jobs []*job, grow bool) (err error) {
 		<-w.flushes.free
 		g.reserved = true
 	}
-	if _, err := w.c.exec("COMMIT"); err != nil {
-		return fmt.Errorf("%w: %w", errCommit, err)
-	}
-	return nil
+	return g.commit()
 }
 
 // committed lets the next group build on this one, and has it flushed.
 func (w *writer) committed(g *group) {
 	w.counters, w.bodies = g.counters, g.bodies
-	w.s.leases.publish(g.leases)
-	rows := g.ops // a burst is one
-	if g.folding && w.fold.n > 0 {
-		w.s.bursts.add(w.fold.burst)
-		rows -= int(w.fold.n) - 1
+	rows, size := g.ops+int(g.moved.n), g.size+int(g.moved.bytes)
+	if g.hasBurst() {
+		b := w.fold.burst
+		w.s.bursts.add(b)
+		g.logged = true
+		rows, size = rows-int(b.n), size-int(b.bytes)
 	}
-	for _, row := range g.unfolded {
-		w.s.bursts.remove(row)
+	if g.begun {
+		w.standing = g.counters.standing()
+		w.s.leases.publish(g.leases)
 	}
-	if len(g.messages) > 0 {
+	if len(g.messages) > 0 || g.logged {
 		w.rest(w.s.opt.restAfter)
 	}
 	w.flushes.groups <- g
-	w.checkpoints.wrote(w.c, rows, g.size)
+	if g.begun {
+		w.checkpoints.wrote(w.c, rows, size)
+	}
 }
 
 // publish makes a flushed group visible, then answers its callers.
