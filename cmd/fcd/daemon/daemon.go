@@ -127,7 +127,7 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 }
 
 func (d *Daemon) loadRecords(ctx context.Context) error {
-	// What is read lives on, so that collecting garbage meanwhile finds little; trim does it once.
+	// What is read lives on, so that collecting garbage meanwhile finds little.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	err := d.catalog.Load(ctx)
 	d.loaded.Store(true)
