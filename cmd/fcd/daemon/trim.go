@@ -14,6 +14,7 @@ import (
 // releaseHeap gives back what of the heap is not in use.
 func (d *Daemon) releaseHeap() {
 	debug.FreeOSMemory()
+	d.huge.shrink()
 }
 
 // releaseProgram gives back the pages of the program that were mapped since the last time. What serving needs of them is
