@@ -82,7 +82,7 @@ func serve(ctx context.Context, c *config.Config, again func() (*config.Config, 
 	signal.Notify(hangups, syscall.SIGHUP) // from now on: one that comes during the start is not the end
 	defer signal.Stop(hangups)
 
-	d, err := daemon.Open(ctx, daemon.Options{Config: c, AnyPorts: anyPorts, Log: log})
+	d, err := daemon.Open(ctx, daemon.Options{Config: c, AnyPorts: anyPorts, Log: log, HugePages: true})
 	if err != nil {
 		return err
 	}

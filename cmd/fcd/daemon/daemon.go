@@ -44,11 +44,14 @@ type Options struct {
 	// SandboxInit is the binary to start as the sandbox's init; "": the running one, whose main must call native.Main.
 	SandboxInit string
 	Develop     Develop
+	// HugePages has the heap of this process, which is then the daemon's alone, backed by huge pages while it grows.
+	HugePages bool
 }
 
 // Daemon is all of fcd in one process.
 type Daemon struct {
 	opt     Options
+	huge    hugePages
 	cfg     *config.Config
 	log     *zap.Logger
 	metrics *prometheus.Registry
@@ -96,6 +99,9 @@ type closer struct {
 func Open(ctx context.Context, o Options) (*Daemon, error) {
 	d := &Daemon{opt: o, cfg: o.Config, log: o.Log, metrics: o.Metrics,
 		tasks: map[string]*task{}, failed: make(chan error, 1), hurry: make(chan struct{})}
+	if o.HugePages && ownHeap() {
+		d.huge = reserveHugePages(hugeReserve)
+	}
 	if d.log == nil {
 		d.log = zap.NewNop()
 	}
@@ -127,7 +133,7 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 }
 
 func (d *Daemon) loadRecords(ctx context.Context) error {
-	// What is read lives on, so that collecting garbage meanwhile finds little; trim does it once.
+	// What is read lives on, so that collecting garbage meanwhile finds little.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	err := d.catalog.Load(ctx)
 	d.loaded.Store(true)

@@ -10,11 +10,12 @@ import (
 
 // Garbage is collected when the heap has doubled, which for a heap as small as the daemon's is many times a second under
 // load and costs a fifth of the processor. So while there is load the heap may grow by busyRoom between two collections;
-// at rest it is as small as ever.
+// at rest it is as small as ever. Much more room would cost more than it saves: it is new memory to the kernel, whose page
+// faults cost more than the collections unless load lasts, and it does not fit into the processor's caches.
 const (
 	heapLook    = time.Second
 	busyCycles  = 3        // collections between two looks from which there is load
-	busyRoom    = 48 << 20 // bytes
+	busyRoom    = 24 << 20 // bytes
 	restPercent = 100      // the default: the heap may double
 	restLooks   = 10       // without load until memory goes back to the system
 )
@@ -24,36 +25,42 @@ func heapPercent(live uint64) int {
 	return max(restPercent, int(100*busyRoom/max(live, 4<<20)))
 }
 
-// tendMemory gives room for garbage while there is load, and memory back at rest, until ctx ends. Whoever has set GOGC or
-// GOMEMLIMIT has his way with the first.
+// ownHeap tells whether the size of the heap is left to the daemon: whoever has set GOGC or GOMEMLIMIT has his way.
+func ownHeap() bool { return os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" }
+
+// tendMemory gives room for garbage while there is load, and memory back at rest, until ctx ends.
 func (d *Daemon) tendMemory(ctx context.Context) error {
-	ours := os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == ""
+	setPercent := func(int) {}
+	if ownHeap() {
+		setPercent = func(percent int) { debug.SetGCPercent(percent) }
+	}
 	samples := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/gc/heap/live:bytes"}}
+	metrics.Read(samples)
+	h := heapTender{cycles: samples[0].Value.Uint64()} // those of the start are no load
+	var r rest
 	tick := time.NewTicker(heapLook)
 	defer tick.Stop()
-	var h heapTender
-	var r rest
 	for {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			if ours {
-				debug.SetGCPercent(restPercent)
-			}
+			setPercent(restPercent)
 			return nil
 		}
-		if ours {
-			metrics.Read(samples)
-			percent, release := h.look(samples[0].Value.Uint64(), samples[1].Value.Uint64())
-			if percent != 0 {
-				debug.SetGCPercent(percent)
-			}
-			if release {
-				debug.FreeOSMemory()
-			}
+		metrics.Read(samples)
+		percent, release := h.look(samples[0].Value.Uint64(), samples[1].Value.Uint64())
+		atRest := r.look(processorTime(), mappedPages())
+		if atRest {
+			percent, release = h.rest(), true
 		}
-		if r.look(processorTime(), mappedPages()) {
-			d.trim()
+		if percent != 0 {
+			setPercent(percent)
+		}
+		if release {
+			d.releaseHeap()
+		}
+		if atRest {
+			d.releaseProgram()
 			r.trimmed(processorTime(), mappedPages())
 		}
 	}
@@ -84,4 +91,10 @@ func (h *heapTender) look(cycles, live uint64) (percent int, release bool) {
 		}
 	}
 	return 0, false
+}
+
+// rest tells that memory goes back for another reason, and gives the percentage to set.
+func (h *heapTender) rest() int {
+	h.busy = false
+	return restPercent
 }

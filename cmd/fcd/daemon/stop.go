@@ -71,7 +71,6 @@ func (d *Daemon) Run(ctx context.Context) error {
 	for _, s := range d.servers() {
 		d.start(s.name+" listener", s.serve)
 	}
-	d.trim()
 	d.log.Info("ready", zap.String("api", d.apiServer.url()), zap.String("oss", d.ossServer.url()),
 		zap.String("sls", d.slsServer.url()), zap.String("admin", d.adminServer.url()))
 	var failure error

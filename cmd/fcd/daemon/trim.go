@@ -11,10 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// trim gives back what only the start needed: the heap that reading the records left, and the pages of the program that
-// were mapped on the way. Of those, what serving needs is mapped again as it is used, from the page cache.
-func (d *Daemon) trim() {
+// releaseHeap gives back what of the heap is not in use.
+func (d *Daemon) releaseHeap() {
 	debug.FreeOSMemory()
+	d.huge.shrink()
+}
+
+// releaseProgram gives back the pages of the program that were mapped since the last time. What serving needs of them is
+// mapped again as it is used, from the page cache.
+func (d *Daemon) releaseProgram() {
 	if err := unmapProgram(); err != nil {
 		d.log.Debug("the program's pages stay mapped", zap.Error(err))
 	}
