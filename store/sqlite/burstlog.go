@@ -22,7 +22,10 @@ const logName = "bursts.log"
 const (
 	maxLogBytes = 256 << 20 // from here on no group folds until the log can begin again
 	keptBytes   = 64 << 20  // of a log that nothing stands in
+	aheadBytes  = 1 << 20   // of zeros that are written at a time where the file has to grow
 )
+
+var zeros [64 << 10]byte
 
 // burstLog is the file that groups append their bursts to. Once the messages of all its frames are in the queue it begins
 // again at its start and is overwritten in place, which spares the file system the growing. Only the writer changes it;
@@ -33,6 +36,7 @@ type burstLog struct {
 	seq  int64  // of the last frame there ever was
 	sum  uint32 // of the last frame, which the next one's goes on from
 	end  int64  // where the next frame begins
+	size int64  // of the file
 
 	first   int64 // sequence number of the first frame in the file, 0 for none
 	opened  int64 // last message of that frame; 0 if it was on disk when the store was opened
@@ -72,6 +76,9 @@ func openLog(dir, id string, log *zap.Logger) (*burstLog, error) {
 	}
 	if err == nil {
 		err = syncDir(dir)
+	}
+	if err == nil {
+		l.size, err = f.Seek(0, io.SeekEnd)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -120,25 +127,45 @@ func setAside(name string) (aside string, err error) {
 }
 
 // scan goes through the frames that the file has.
-func (l *burstLog) scan() (*scan, error) {
-	info, err := l.f.Stat()
-	if err != nil {
-		return nil, err
+func (l *burstLog) scan() *scan { return newScan(l.f, l.size, l.seed) }
+
+// grow makes room for a frame of so many bytes. What is overwritten is on disk with one write, whereas a file that ends
+// elsewhere than before needs another one for its inode, at each flush: so it grows by much at a time. If the disk is full
+// nothing is lost but that.
+func (l *burstLog) grow(frame int) error {
+	need := l.end + int64(frame)
+	if need <= l.size {
+		return nil
 	}
-	return newScan(l.f, info.Size(), l.seed), nil
+	for end := need + aheadBytes; l.size < end; {
+		n, err := l.f.WriteAt(zeros[:min(int64(len(zeros)), end-l.size)], l.size)
+		l.size += int64(n)
+		if full(err) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("%w: %w", errLog, err)
+		}
+	}
+	return nil
 }
+
+func full(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
 
 // append writes a frame, of which a head of so many bytes and the payloads stand in their places, and says of b where it
 // is. If the disk is full the next one goes to the same place.
 func (l *burstLog) append(frame []byte, head int, b *burst) error {
+	if err := l.grow(len(frame)); err != nil {
+		return err
+	}
 	sum := seal(frame, l.seq+1, head, l.sum)
-	if _, err := l.f.WriteAt(frame, l.end); errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+	if _, err := l.f.WriteAt(frame, l.end); full(err) {
 		return fmt.Errorf("%w: append to the burst log: %w", store.ErrNoSpace, err)
 	} else if err != nil {
 		return fmt.Errorf("%w: %w", errLog, err)
 	}
 	b.seq, b.at, b.size, b.before = l.seq+1, l.end, int64(len(frame)), l.sum
 	l.seq, l.sum, l.end = b.seq, sum, l.end+b.size
+	l.size = max(l.size, l.end)
 	if l.first == 0 {
 		l.first, l.opened = b.seq, b.last
 	}
@@ -182,6 +209,7 @@ func (l *burstLog) beginAgain(flush func() error) error {
 		if err := l.f.Truncate(keptBytes); err != nil {
 			return fmt.Errorf("%w: %w", errLog, err)
 		}
+		l.size = keptBytes
 	}
 	l.marks = l.marks || l.first != 0
 	l.first, l.end, l.sum = 0, logHead, l.seed

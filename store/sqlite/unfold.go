@@ -217,10 +217,7 @@ func (w *writer) loadBursts() (err error) {
 		return err
 	}
 	l := s.burstLog
-	frames, err := l.scan()
-	if err != nil {
-		return err
-	}
+	frames := l.scan()
 	for {
 		f, b, ok, err := frames.next()
 		if err != nil {
