@@ -258,10 +258,10 @@ func timers(ctx context.Context, l *lab, n int) (_ []pair, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := pause(ctx, pick(l, 4500*time.Millisecond, 6*time.Second)); err != nil { // what a start leaves to do is done, the trim of memory too
+	if err := pause(ctx, pick(l, 4*time.Second, 6*time.Second)); err != nil { // what a start leaves to do is done, the trim of memory too
 		return nil, err
 	}
-	busy, idle, err := shares(ctx, pick(l, 1500*time.Millisecond, 20*time.Second), s, none)
+	busy, idle, err := shares(ctx, pick(l, time.Second, 20*time.Second), s, none)
 	if err != nil {
 		return nil, err
 	}
