@@ -156,7 +156,7 @@ func descriptors(t *testing.T) (all []string) {
 
 // TestManyFunctionsAtOnce deploys and calls a crowd of functions whose instances do not fit beside each other.
 func TestManyFunctionsAtOnce(t *testing.T) {
-	h := boot(t, func(c *config.Config) { c.Invoker.MaxInstances = 6 })
+	h := boot(t, func(c *config.Config) { c.Invoker.MaxInstances, c.Invoker.QueueWait = 6, time.Minute })
 	h.service("many", "")
 	const functions = 15
 	for i := range functions {
