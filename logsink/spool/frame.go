@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"sync"
 )
 
 // MaxRecordBytes bounds one record. A log line is at most 900 KiB; the rest is room for its names.
@@ -17,6 +18,22 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // errTorn means that the bytes at hand are not a whole, sound frame.
 var errTorn = errors.New("torn frame")
+
+// readers is a pool of memory, no state: a buffer that is made anew for each batch is memory that the kernel may have to find
+// and clear first, which takes longer than to read the batch.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 256<<10) }}
+
+// borrowReader gives a reader of frames, for returnReader.
+func borrowReader(from io.Reader) *bufio.Reader {
+	r := readers.Get().(*bufio.Reader)
+	r.Reset(from)
+	return r
+}
+
+func returnReader(r *bufio.Reader) {
+	r.Reset(nil)
+	readers.Put(r)
+}
 
 // appendFrame adds the frame of rec to dst.
 func appendFrame(dst, rec []byte) []byte {

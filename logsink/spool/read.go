@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"bufio"
 	"errors"
 	"io"
 	"io/fs"
@@ -88,7 +87,8 @@ func (q *Queue) readSegment(seg segment, seq uint64, recs [][]byte, size int64, 
 		return recs, size, false, err
 	}
 	defer f.Close()
-	r := bufio.NewReaderSize(io.NewSectionReader(f, off, seg.size-off), 256<<10)
+	r := borrowReader(io.NewSectionReader(f, off, seg.size-off))
+	defer returnReader(r)
 	for seq < seg.next && len(recs) < maxRecords {
 		rec, err := readFrame(r)
 		if errors.Is(err, errTorn) || errors.Is(err, io.EOF) {
@@ -149,7 +149,8 @@ func (q *Queue) offset(seq uint64) (int64, error) {
 		return 0, err
 	}
 	defer f.Close()
-	r := bufio.NewReaderSize(io.NewSectionReader(f, 0, seg.size), 256<<10)
+	r := borrowReader(io.NewSectionReader(f, 0, seg.size))
+	defer returnReader(r)
 	var off int64
 	for at := seg.first; at < seq; at++ {
 		rec, err := readFrame(r)

@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -69,7 +68,8 @@ func (s *segment) scan() (n uint64, size int64, torn bool, err error) {
 		return 0, 0, false, err
 	}
 	defer f.Close()
-	r := bufio.NewReaderSize(f, 256<<10)
+	r := borrowReader(f)
+	defer returnReader(r)
 	for {
 		rec, err := readFrame(r)
 		switch {
