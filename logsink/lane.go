@@ -24,6 +24,7 @@ type lane struct {
 	q *spool.Queue
 
 	missing atomic.Uint64 // lines not kept since the last one that was
+	began   time.Time     // when the last window was read; run's
 
 	mu       sync.Mutex // guards the fields below
 	status   Status
@@ -109,6 +110,7 @@ func (l *lane) next(ctx context.Context) ([]line, uint64, error) {
 	if !l.awaitFull(ctx) {
 		return nil, from, nil
 	}
+	l.began = time.Now()
 	lines, end, err := l.read(from, l.s.opts.MaxBatchLines, l.s.opts.MaxBatchBytes)
 	if err != nil || len(lines) == 0 {
 		return lines, end, err
@@ -142,7 +144,7 @@ func (l *lane) awaitFull(ctx context.Context) bool {
 			drain = nil
 			l.checkEmpty()
 		case linger == nil:
-			t := time.NewTimer(l.s.opts.Linger)
+			t := time.NewTimer(max(l.s.opts.Linger, l.s.opts.Pace-time.Since(l.began)))
 			defer t.Stop()
 			linger = t.C
 		}

@@ -25,7 +25,8 @@ type Options struct {
 	Block         bool
 	MaxBatchLines int           // 1-4096, default 4096
 	MaxBatchBytes int64         // of messages and names as spooled; default 1 MiB
-	Linger        time.Duration // how long a batch that is not full waits for more; default 200 ms
+	Linger        time.Duration // how long a batch that is not full waits for more, after a pause; default 200 ms
+	Pace          time.Duration // how soon such batches follow each other; default five times Linger
 	Senders       int           // batches under way at a time; default 4
 	Retry         time.Duration // the longest first pause after a passing failure; default 100 ms, doubling to 30 s
 	SlowRetry     time.Duration // the shortest pause while somebody must act first; default 5 s, at most twelve times that
@@ -46,6 +47,9 @@ func (o *Options) defaults() {
 	}
 	if o.Linger <= 0 {
 		o.Linger = 200 * time.Millisecond
+	}
+	if o.Pace <= 0 {
+		o.Pace = 5 * o.Linger
 	}
 	if o.Retry <= 0 {
 		o.Retry = 100 * time.Millisecond

@@ -349,6 +349,35 @@ func TestFullSpool(t *testing.T) {
 	})
 }
 
+// Lines that come after a pause are sent soon. While they come without end, a batch that is not full waits longer.
+func TestBatchesThatAreNotFullKeepAPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, t.TempDir(), &sinktest.Memory{}, func(o *logsink.Options, _ *spool.Options) {
+			o.Linger, o.Pace, o.MaxBatchLines = 200*time.Millisecond, time.Second, 10
+		})
+		defer r.stop()
+		n := 0
+		after := func(lines int, want time.Duration) {
+			t.Helper()
+			begin := time.Now()
+			for range lines {
+				r.Append(record(n))
+				n++
+			}
+			r.sink.Await(t.Context(), "p", "l", n)
+			if got := time.Since(begin); got != want {
+				t.Errorf("lines up to %d were sent after %v, want %v", n, got, want)
+			}
+		}
+		after(1, 200*time.Millisecond)
+		after(1, time.Second)
+		after(1, time.Second)
+		after(10, 0) // a full batch waits for nothing
+		time.Sleep(900 * time.Millisecond)
+		after(1, 200*time.Millisecond)
+	})
+}
+
 func TestFlush(t *testing.T) {
 	t.Run("sends at once and returns when all is sent", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
