@@ -36,8 +36,9 @@ type journal struct {
 	batch   []fc.LogRecord // what no Logs has yet: drain hands it over, or the pump's next tick
 	printed bool           // some of it is the function's own
 
-	touched atomic.Bool // emptied since the pump's last tick
-	tended  atomic.Bool // the pump hands over at its next tick, whatever happens; it alone changes this, holding its mu
+	touched atomic.Bool  // emptied since the pump's last tick
+	loud    atomic.Int32 // ticks of the pump for which much is expected in the pipes
+	tended  atomic.Bool  // the pump hands over at its next tick, whatever happens; it alone changes this, holding its mu
 }
 
 // maxBatch is how many records are handed over at a time.
@@ -289,6 +290,9 @@ func (j *journal) drain() (n int) {
 	}
 	for _, p := range j.pipe {
 		n += p.drain()
+	}
+	if n >= pumpFlood {
+		j.loud.Store(pumpLoud)
 	}
 	j.handing.Lock()
 	defer j.handing.Unlock()

@@ -24,12 +24,14 @@ type pump struct {
 	mu       sync.Mutex // guards the rest
 	journals map[*journal]struct{}
 	pipes    map[int32]*journal // by descriptor
-	ticking  bool               // the epoll's read deadline is set: some journal is tended
+	due      time.Time          // of the next tick, the epoll's read deadline; zero: no journal is tended
 }
 
 const (
-	pumpTick  = 2 * time.Millisecond // a pipe is emptied at least so often; it holds 64 KiB
-	pumpFlood = 4 << 10              // who writes so much between two looks is watched without a pause
+	pumpTick  = 2 * time.Millisecond  // a pipe is emptied at least so often where much is printed; it holds 64 KiB
+	pumpRest  = 20 * time.Millisecond // where little is
+	pumpFlood = 4 << 10               // who writes so much between two looks is watched without a pause
+	pumpLoud  = 500                   // ticks for which much is expected of who wrote so much
 )
 
 func newPump() (*pump, error) {
@@ -93,14 +95,14 @@ func (p *pump) control(op, fd int, events uint32) (err error) {
 // tend promises a journal the next tick. Called with mu held.
 func (p *pump) tend(j *journal) {
 	j.tended.Store(true)
-	p.tickLater()
+	p.tickAfter(pumpTick)
 }
 
-// tickLater makes the next tick come. Called with mu held.
-func (p *pump) tickLater() {
-	if !p.ticking {
-		p.ticking = true
-		_ = p.epoll.SetReadDeadline(time.Now().Add(pumpTick))
+// tickAfter makes the next tick come, after d at the latest. Called with mu held.
+func (p *pump) tickAfter(d time.Duration) {
+	if at := time.Now().Add(d); p.due.IsZero() || at.Before(p.due) {
+		p.due = at
+		_ = p.epoll.SetReadDeadline(at)
 	}
 }
 
@@ -156,28 +158,38 @@ func (p *pump) serve(fd int32) {
 
 // tick arms the journals on which no request has ended since the last one and hands over what is left of the others.
 func (p *pump) tick() {
-	for _, j := range p.tock() {
+	tended, _ := p.tock()
+	for _, j := range tended {
 		j.handOver() // what it got while it was tended
 	}
 }
 
-func (p *pump) tock() (tended []*journal) {
+// tock looks at the journals and tells when the next tick comes; 0: none is due.
+func (p *pump) tock() (tended []*journal, next time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ticking = false
-	_ = p.epoll.SetReadDeadline(time.Time{})
+	p.due = time.Time{}
 	for j := range p.journals {
 		if !j.tended.Load() {
 			continue
 		}
 		tended = append(tended, j)
-		if j.touched.Swap(false) {
-			p.tickLater()
-			continue
+		switch {
+		case !j.touched.Swap(false):
+			p.arm(j)
+		case j.loud.Load() > 0:
+			j.loud.Add(-1)
+			next = pumpTick
+		case next == 0:
+			next = pumpRest
 		}
-		p.arm(j)
 	}
-	return tended
+	if next > 0 {
+		p.tickAfter(next)
+	} else {
+		_ = p.epoll.SetReadDeadline(time.Time{})
+	}
+	return tended, next
 }
 
 // arm asks for one event of each pipe that is still open; what they hold already makes it come at once. Called with mu
