@@ -39,6 +39,27 @@ type line struct {
 	raw []byte
 }
 
+// windows is a pool of memory for windows, no state: that of a full one is more than its lines.
+var windows windowPool
+
+type windowPool struct{ sync.Pool }
+
+// get gives room for n lines.
+func (p *windowPool) get(n int) []line {
+	if lines, ok := p.Get().(*[]line); ok && cap(*lines) >= n {
+		return (*lines)[:0]
+	}
+	return make([]line, 0, n)
+}
+
+// put takes back what get gave, or nil.
+func (p *windowPool) put(lines []line) {
+	if lines != nil {
+		clear(lines)
+		p.Put(&lines)
+	}
+}
+
 func newLane(s *Shipper, q *spool.Queue) *lane {
 	st := Status{Project: q.Project, Logstore: q.Logstore, State: StateOK}
 	return &lane{s: s, q: q, status: st, emptied: make(chan struct{})}
@@ -92,6 +113,7 @@ func (l *lane) run(ctx context.Context) {
 		if len(lines) > 0 && l.ship(ctx, lines) != nil {
 			return // ctx ended; the window stays
 		}
+		windows.put(lines)
 		if err := l.q.Commit(end); err != nil {
 			l.failed(fmt.Errorf("log spool cursor: %w", err))
 			l.pause(ctx, l.backoff(Temporary))
@@ -165,7 +187,7 @@ func (l *lane) read(from uint64, maxLines int, maxBytes int64) ([]line, uint64, 
 	if err != nil {
 		return nil, from, err
 	}
-	lines := make([]line, 0, len(raws))
+	lines := windows.get(len(raws))
 	var like likeness
 	for i, raw := range raws {
 		rec, err := decode(raw, &like)

@@ -62,6 +62,13 @@ func (g *logGroup) span() (earliest, latest uint32) {
 	return earliest, latest
 }
 
+// forget lets go of the bytes it was decoded from. Its memory stays for the next.
+func (g *logGroup) forget() {
+	clear(g.tags)
+	clear(g.contents)
+	g.topic, g.source = nil, nil
+}
+
 // decode reads a LogGroup message (proto2). Required fields must be there; unknown ones are passed over.
 func (g *logGroup) decode(b []byte) error {
 	*g = logGroup{tags: g.tags[:0], logs: g.logs[:0], contents: g.contents[:0]}

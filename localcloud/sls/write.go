@@ -3,6 +3,7 @@ package sls
 import (
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
@@ -20,29 +21,50 @@ func (c *call) postLogs() error {
 			return badHashKey(key)
 		}
 	}
-	raw, err := uncompress(c.body, c.r.Header.Get("x-log-bodyrawsize"), c.r.Header.Get("x-log-compresstype"))
+	m := writeMemories.Get().(*writeMemory)
+	defer m.release()
+	raw, err := m.uncompress(c.body, c.r.Header.Get("x-log-bodyrawsize"), c.r.Header.Get("x-log-compresstype"))
 	if err != nil {
 		return err
 	}
-	var g logGroup
-	if err := g.decode(raw); err != nil {
+	if err := m.group.decode(raw); err != nil {
 		return err
 	}
-	if err := g.check(); err != nil {
+	if err := m.group.check(); err != nil {
 		return err
 	}
-	if len(g.logs) > 0 {
-		if err := l.write(raw, &g, key, c.s.opts.Clock()); err != nil {
+	if len(m.group.logs) > 0 {
+		if err := l.write(raw, &m.group, key, c.s.opts.Clock()); err != nil {
 			return err
 		}
-		c.s.metrics.lines.Add(float64(len(g.logs)))
+		c.s.metrics.lines.Add(float64(len(m.group.logs)))
 	}
 	return c.ok()
 }
 
+// A writeMemory is what a write needs of memory while it lasts, several times as much as its body: it is used again, so
+// that the collector has less to do.
+type writeMemory struct {
+	raw   []byte // room for a body of lz4
+	group logGroup
+}
+
+// writeMemories is a pool of memory, no state.
+var writeMemories = sync.Pool{New: func() any { return new(writeMemory) }}
+
+// maxKeptRaw is the largest body for which memory is kept. A group of it needs as much again, or twice.
+const maxKeptRaw = 4 << 20
+
+func (m *writeMemory) release() {
+	if cap(m.raw) <= maxKeptRaw && cap(m.group.contents) <= maxKeptRaw/usualPair {
+		m.group.forget()
+		writeMemories.Put(m)
+	}
+}
+
 // uncompress gives the body of a write as it was before compression. The size announced is checked before anything is
-// allocated for it, and the result must have it.
-func uncompress(body []byte, rawSize, kind string) ([]byte, error) {
+// allocated for it, and the result must have it. It is valid until release.
+func (m *writeMemory) uncompress(body []byte, rawSize, kind string) ([]byte, error) {
 	if rawSize == "" {
 		return nil, badRequest("MissingBodyRawSize", "header x-log-bodyrawsize is missing")
 	}
@@ -58,7 +80,7 @@ func uncompress(body []byte, rawSize, kind string) ([]byte, error) {
 	case "":
 		raw = body
 	case "lz4":
-		raw, err = unLZ4(body, int(size))
+		raw, err = m.unLZ4(body, int(size))
 	case "zstd":
 		raw, err = unZstd(body, int(size))
 	default:
@@ -76,16 +98,18 @@ func uncompress(body []byte, rawSize, kind string) ([]byte, error) {
 // lz4MaxRatio is more than an lz4 block can expand: each input byte adds at most 255 bytes.
 const lz4MaxRatio = 256
 
-func unLZ4(body []byte, size int) ([]byte, error) {
+func (m *writeMemory) unLZ4(body []byte, size int) ([]byte, error) {
 	if size > len(body)*lz4MaxRatio {
 		return nil, lz4.ErrInvalidSourceShortBuffer
 	}
-	raw := make([]byte, size)
-	n, err := lz4.UncompressBlock(body, raw)
+	if cap(m.raw) < size {
+		m.raw = make([]byte, size)
+	}
+	n, err := lz4.UncompressBlock(body, m.raw[:size])
 	if err != nil {
 		return nil, err
 	}
-	return raw[:n], nil
+	return m.raw[:n], nil
 }
 
 func unZstd(body []byte, size int) ([]byte, error) {
