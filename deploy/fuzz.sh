@@ -1,26 +1,29 @@
 #!/bin/sh
-# fuzz.sh TIME: runs every fuzz target of the tree for TIME each; stops at the first that finds something.
+# fuzz.sh TIME: runs every fuzz target of the tree for TIME each; stops at the first that finds something. What they find
+# interesting is kept where go test -fuzz keeps it.
 set -eu
 time=${1:-4s}
-output=$(mktemp)
-trap 'rm -f "$output"' EXIT
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+corpus=$(go env GOCACHE)/fuzz
 
-fuzz() { # fuzz PACKAGE TARGET
-	go test -run '^$' -fuzz "^$2\$" -fuzztime "$time" -fuzzminimizetime 10x "$1" >"$output" 2>&1
+fuzz() { # fuzz DIRECTORY PACKAGE TARGET, with the program that was built of the package
+	(cd "$1" && "$work/test" -test.run '^$' -test.fuzz "^$3\$" -test.fuzztime "$time" -test.fuzzminimizetime 10x \
+		-test.fuzzcachedir "$corpus/$2") >"$work/output" 2>&1
 }
 
-# cut tells whether the run was merely cut off: go test now and then calls the end of its own time a failure, without an
+# cut tells whether the run was merely cut off: testing now and then calls the end of its own time a failure, without an
 # input that fails.
-cut() { grep -q 'context deadline exceeded' "$output" && ! grep -q 'Failing input written' "$output"; }
+cut() { grep -q 'context deadline exceeded' "$work/output" && ! grep -q 'Failing input written' "$work/output"; }
 
-go list -f '{{if .TestGoFiles}}{{.ImportPath}}{{end}}{{if .XTestGoFiles}} {{.ImportPath}}{{end}}' ./... |
-	tr ' ' '\n' | grep . | sort -u | while read -r package; do
-	dir=$(go list -f '{{.Dir}}' "$package")
-	targets=$(cat "$dir"/*_test.go | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' | sort -u)
+go list -f '{{.ImportPath}} {{.Dir}}' ./... | while read -r package dir; do
+	targets=$(cat "$dir"/*_test.go 2>/dev/null | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' | sort -u)
+	[ -n "$targets" ] || continue
+	go test -c -fuzz . -o "$work/test" "$package"
 	for target in $targets; do
 		printf 'fuzz %s %s for %s\n' "$package" "$target" "$time"
-		fuzz "$package" "$target" || { cut && fuzz "$package" "$target"; } || {
-			cat "$output"
+		fuzz "$dir" "$package" "$target" || { cut && fuzz "$dir" "$package" "$target"; } || {
+			cat "$work/output"
 			echo "fuzz target $target of $package failed; an input it found is kept in its testdata" >&2
 			exit 1
 		}
