@@ -98,7 +98,7 @@ def handler(event, context):
         while True: all.append(bytearray(b'x') * (8 << 20))
     if word == 'print': print(text); return ''
     if word == 'late':
-        threading.Timer(0.05, lambda: print('late', text)).start()
+        threading.Timer(0.5, lambda: print('late', text)).start()
         return ''
     if word == 'lines':
         for i in range(int(text)): print('line', i)
