@@ -86,6 +86,21 @@ func (w *world) queued(t testing.TB, n int) {
 	}
 }
 
+// Who hopes for a busy instance that ends in place of coming back gets another, long before his patience is over.
+func TestWhoWaitsForAnInstanceThatEndsGetsAnother(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Patience = time.Minute })
+	ref := w.functions.set("hello", func(_ *fc.Service, f *fc.Function) { f.TimeoutSeconds = 1 })
+	w.call(t, ref, "echo")
+	slow := w.running(t, ref, "slow", "sleep 300s")
+	answer := make(chan fc.Result, 1)
+	go func() { answer <- w.call(t, ref, "echo x") }()
+	w.queued(t, 1)
+	<-slow
+	if got := <-answer; string(got.Body) != "x" {
+		t.Errorf("%s: %s", got.ErrorType, got.Body)
+	}
+}
+
 func TestACancelledCallLeavesTheQueue(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.FunctionConcurrency = 1 })
 	ref := w.functions.set("hello", nil)

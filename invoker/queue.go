@@ -135,7 +135,8 @@ func (p *pool) wanted() (n int) {
 	warm := 0
 	for _, w := range p.fn.waiting {
 		switch {
-		case w.pool != p || !w.eager:
+		case w.pool != p:
+		case !w.eager && p.busy > 0: // one comes back
 		case w.warm && p.busy > 0: // one comes back
 		case w.warm:
 			warm = 1
