@@ -9,14 +9,15 @@ corpus=$(go env GOCACHE)/fuzz
 
 fuzz() { # fuzz DIRECTORY PACKAGE TARGET, with the program that was built of the package
 	(cd "$1" && "$work/test" -test.run '^$' -test.fuzz "^$3\$" -test.fuzztime "$time" -test.fuzzminimizetime 10x \
-		-test.fuzzcachedir "$corpus/$2") >"$work/output" 2>&1
+		-test.fuzzcachedir "$corpus/$2") >"$work/output" 2>&1 </dev/null
 }
 
 # cut tells whether the run was merely cut off: testing now and then calls the end of its own time a failure, without an
 # input that fails.
 cut() { grep -q 'context deadline exceeded' "$work/output" && ! grep -q 'Failing input written' "$work/output"; }
 
-go list -f '{{.ImportPath}} {{.Dir}}' ./... | while read -r package dir; do
+go list -f '{{.ImportPath}} {{.Dir}}' ./... >"$work/packages"
+while read -r package dir; do
 	targets=$(cat "$dir"/*_test.go 2>/dev/null | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' | sort -u)
 	[ -n "$targets" ] || continue
 	go test -c -fuzz . -o "$work/test" "$package"
@@ -28,4 +29,4 @@ go list -f '{{.ImportPath}} {{.Dir}}' ./... | while read -r package dir; do
 			exit 1
 		}
 	done
-done
+done <"$work/packages"
