@@ -57,9 +57,9 @@ func (l *lab) duel(ctx context.Context, function string, comparator func(context
 		if err := l.warm(ctx, ours, theirs); err != nil {
 			return pair{}, err
 		}
-		own, other := &metered{load: ours, process: s.process}, &metered{load: theirs, process: bareProcess}
-		p, err := l.compare(ctx, own, other, rate)
-		p.Note += costsOf(own, other)
+		p, err := contest(ours, theirs, s.process, bareProcess, func(ours, theirs load) (pair, error) {
+			return l.compare(ctx, ours, theirs, rate)
+		})
 		if err == nil {
 			err = l.profile(ctx, s, ours, fmt.Sprintf("%s-%d", function, connections))
 		}
@@ -76,10 +76,7 @@ func single(ctx context.Context, l *lab, bytes int) ([]pair, error) {
 		if err := l.warm(ctx, ours, theirs); err != nil {
 			return pair{}, err
 		}
-		own, other := &metered{load: ours, process: s.process}, &metered{load: theirs, process: bareProcess}
-		p, err := l.compareCalls(ctx, own, other)
-		p.Note += costsOf(own, other)
-		return p, err
+		return l.contestCalls(ctx, ours, theirs, s.process, bareProcess)
 	})
 }
 
@@ -111,11 +108,13 @@ func (l *lab) against(ctx context.Context, function string, comparator func(cont
 	return []pair{got}, err
 }
 
-// compareCalls is compare for the medians of single calls, which need few calls: many short turns, so that the machine
+// contestCalls is a contest for the medians of single calls, which need few calls: many short turns, so that the machine
 // changes less from one to the next.
-func (l *lab) compareCalls(ctx context.Context, ours, theirs load) (pair, error) {
+func (l *lab) contestCalls(ctx context.Context, ours, theirs load, fcd, other *process) (pair, error) {
 	const finer = 8
-	return l.compareBy(ctx, finer*l.turns(), l.turn()/finer, ours, theirs, p50)
+	return contest(ours, theirs, fcd, other, func(ours, theirs load) (pair, error) {
+		return l.compareBy(ctx, finer*l.turns(), l.turn()/finer, ours, theirs, p50)
+	})
 }
 
 // compare runs two loads in turn.

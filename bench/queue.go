@@ -60,7 +60,10 @@ func accept(ctx context.Context, l *lab, producers int) (_ []pair, err error) {
 		return nil, err
 	}
 	var slow []float64
-	ours := &metered{load: restful{calls, s, l}, process: s.process}
+	ours, err := meter(restful{calls, s, l}, s.process)
+	if err != nil {
+		return nil, err
+	}
 	p, err := interleave(ctx, l.turns(), l.until, func(ctx context.Context) (float64, error) {
 		got, err := ours.run(ctx, l.turn())
 		slow = append(slow, got.p99)
@@ -69,7 +72,10 @@ func accept(ctx context.Context, l *lab, producers int) (_ []pair, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c := ours.cost()
+	c, err := ours.cost()
+	if err != nil {
+		return nil, err
+	}
 	p.Note = fmt.Sprintf("p99 %.1f ms; µs of processor a call: daemon %.0f, client %.0f", median(slow), c[0], c[2])
 	return []pair{p}, l.profile(ctx, s, calls, fmt.Sprintf("accept-%d", producers))
 }

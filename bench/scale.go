@@ -128,10 +128,7 @@ func (l *lab) among(ctx context.Context, many, few *server) (pair, error) {
 	if err := l.warm(ctx, ours, theirs); err != nil {
 		return pair{}, err
 	}
-	own, other := &metered{load: ours, process: many.process}, &metered{load: theirs, process: few.process}
-	p, err := l.compareCalls(ctx, own, other)
-	p.Note += costsOf(own, other)
-	return p, err
+	return l.contestCalls(ctx, ours, theirs, many.process, few.process)
 }
 
 // idle measures a call of one function among so many that have an idle instance each, and 100,000 that are registered,

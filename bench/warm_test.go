@@ -52,7 +52,10 @@ func TestAMeteredLoadCountsWhatItsCallsUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.stop()
-	m := &metered{load: &growing{rates: []float64{100}}, process: p}
+	m, err := meter(&growing{rates: []float64{100}}, p)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range 3 {
 		if _, err := m.run(t.Context(), time.Second); err != nil {
 			t.Fatal(err)
@@ -61,7 +64,7 @@ func TestAMeteredLoadCountsWhatItsCallsUse(t *testing.T) {
 	if m.calls != 30 {
 		t.Errorf("%d calls", m.calls)
 	}
-	if c := m.cost(); c[1] != 0 || c[2] <= 0 {
-		t.Errorf("cost %v: a shell without children and this program, which has looked", c)
+	if c, err := m.cost(); err != nil || c[1] != 0 || c[2] <= 0 {
+		t.Errorf("cost %v, %v: a shell without children and this program", c, err)
 	}
 }
