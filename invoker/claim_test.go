@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"fcd/fc"
+	"fcd/invoker/sandbox"
 )
 
 // kindOf is the kind of a function's instances.
@@ -94,6 +95,63 @@ func TestTheFirstCallOfAFunctionClaims(t *testing.T) {
 	w.stocked(t, ref, 2) // filled up again
 	if got, err := testutil.GatherAndCount(reg, "fcd_invoker_claim_seconds", "fcd_invoker_pool_instances"); err != nil || got != 2 {
 		t.Errorf("%d metrics, %v", got, err)
+	}
+}
+
+// weighed notes the limits of instances.
+type weighed struct {
+	*plainDriver
+	mu      sync.Mutex
+	started []sandbox.Limits
+	set     map[string]sandbox.Limits // by the instance's id, the last
+}
+
+type weighedInstance struct {
+	sandbox.Instance
+	driver *weighed
+	id     string
+}
+
+func (d *weighed) Probe() (sandbox.Caps, error) {
+	return sandbox.Caps{Claim: true, HardCPU: true}, nil
+}
+
+func (d *weighed) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Instance, error) {
+	d.mu.Lock()
+	d.started = append(d.started, spec.Limits)
+	d.mu.Unlock()
+	i, err := d.plainDriver.Start(ctx, spec)
+	return &weighedInstance{i, d, spec.ID}, err
+}
+
+func (i *weighedInstance) SetLimits(l sandbox.Limits) error {
+	i.driver.mu.Lock()
+	defer i.driver.mu.Unlock()
+	i.driver.set[i.id] = l
+	return nil
+}
+
+func TestWhatNobodyWaitsForStartsInTheBackground(t *testing.T) {
+	d := &weighed{set: map[string]sandbox.Limits{}}
+	w := newStocked(t, func(o *Options) {
+		d.plainDriver = o.Driver.(*plainDriver)
+		o.Driver = d
+	})
+	ref := w.functions.set("hello", nil)
+	w.call(t, ref, "calls") // finds nothing on the shelf
+	w.stocked(t, ref, 2)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.started) != 3 || d.started[0].Background || !d.started[1].Background || !d.started[2].Background {
+		t.Errorf("started with %+v, want one for its call and two in the background", d.started)
+	}
+	for id, l := range d.set {
+		if l.Background {
+			t.Errorf("instance %s waits in the background: %+v", id, l)
+		}
+	}
+	if len(d.set) < 2 {
+		t.Errorf("limits were set of %d instances", len(d.set))
 	}
 }
 

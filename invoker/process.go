@@ -37,6 +37,7 @@ type process struct {
 	frames  *frame.Reader
 	writer  *frame.Writer
 	limits  sandbox.Limits // to hold the program to once it is ready
+	begun   sandbox.Limits // what it started with
 	api     *runtimeAPI    // nil where there is a bootstrap
 
 	gone chan struct{} // closed when pid 1 has ended
@@ -61,7 +62,11 @@ func newID() string {
 // startProcess starts a sandbox and, where there is a bootstrap, waits until that is READY. Without a CodeDir in spec, the
 // process is generic and to be claimed. spec's pipes are filled in here.
 func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec, bootstrap bool) (*process, error) {
-	ctx, cancel := context.WithTimeout(ctx, v.opt.StartTimeout)
+	patience := v.opt.StartTimeout
+	if spec.Limits.Background {
+		patience *= backgroundPatience
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	p := &process{v: v, id: spec.ID, gone: make(chan struct{})}
 	theirs, err := p.openPipes(bootstrap)
@@ -70,7 +75,9 @@ func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec, bootstrap
 	}
 	spec.FrameIn, spec.FrameOut, spec.Stdout, spec.Stderr = theirs[0], theirs[1], theirs[2], theirs[3]
 	p.limits = spec.Limits
+	p.limits.Background = false
 	spec.Limits.CPUMilli = 0 // an interpreter starts at full speed; its share begins with the first request
+	p.begun = spec.Limits
 	p.sb, err = v.opt.Driver.Start(ctx, spec)
 	closeAll(theirs[:]...)
 	if err != nil {
@@ -88,7 +95,7 @@ func (v *Invoker) startProcess(ctx context.Context, spec sandbox.Spec, bootstrap
 	if !bootstrap {
 		return p, nil
 	}
-	if err := p.bring(ctx); err != nil {
+	if err := p.bring(ctx, patience); err != nil {
 		err = fmt.Errorf("%w%s", err, p.lastWords())
 		p.discard()
 		return nil, err
@@ -161,17 +168,17 @@ func closeAll(files ...*os.File) {
 }
 
 // bring waits for the bootstrap and then holds it to the limits of its function.
-func (p *process) bring(ctx context.Context) error {
-	if err := p.awaitReady(ctx); err != nil {
+func (p *process) bring(ctx context.Context, patience time.Duration) error {
+	if err := p.awaitReady(ctx, patience); err != nil {
 		return err
 	}
 	return p.hold()
 }
 
-// hold ends the full speed of the start.
+// hold ends what is right for a start only: its full speed, or its place behind others.
 func (p *process) hold() error {
 	l, ok := p.sb.(sandbox.Limiter)
-	if !ok || p.limits.CPUMilli == 0 {
+	if !ok || p.limits == p.begun {
 		return nil
 	}
 	if err := l.SetLimits(p.limits); err != nil {
@@ -180,14 +187,14 @@ func (p *process) hold() error {
 	return nil
 }
 
-func (p *process) awaitReady(ctx context.Context) error {
+func (p *process) awaitReady(ctx context.Context, patience time.Duration) error {
 	if at, ok := ctx.Deadline(); ok {
 		p.out.SetReadDeadline(at)
 	}
 	f, err := p.frames.Read()
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("the interpreter was not ready within %v", p.v.opt.StartTimeout)
+		return fmt.Errorf("the interpreter was not ready within %v", patience)
 	case err != nil:
 		return fmt.Errorf("the interpreter ended before it was ready: %w", err)
 	}

@@ -14,6 +14,9 @@ import (
 // restockers are how many generic processes start at a time: the other half of the machine is for those who call.
 func restockers() int { return max(1, runtime.NumCPU()/2) }
 
+// backgroundPatience is how many times longer a start may take for which nobody waits: others have the processors first.
+const backgroundPatience = 4
+
 // restock fills the stock, until the invoker closes. It begins when a cold call has been answered, so that the call does
 // not share the processor with what it made necessary, and waits, though not for long, while calls wait for instances.
 func (v *Invoker) restock() {
@@ -62,10 +65,10 @@ func (v *Invoker) addGeneric(k kind) {
 	}
 }
 
-// genericSpec describes a sandbox that is started before its function is known.
+// genericSpec describes a sandbox that is started before its function is known. It starts behind those that serve calls.
 func (v *Invoker) genericSpec(k kind) sandbox.Spec {
 	path, args := k.runtime.Command(k.heapMB)
-	limits := sandbox.Limits{Pids: v.opt.Pids}
+	limits := sandbox.Limits{Pids: v.opt.Pids, Background: v.caps.HardCPU}
 	if v.caps.HardMemory { // without, what an ordinary user has lowered once he cannot raise again
 		limits.MemoryMB = k.runtime.StartMB(k.heapMB)
 	}

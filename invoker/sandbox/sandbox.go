@@ -29,6 +29,9 @@ type Limits struct {
 	MemoryMB int // 0: not bounded
 	CPUMilli int // thousandths of a core; 0: not bounded
 	Pids     int // processes and threads; 0: the driver's default
+	// Background says that others come first where processors are scarce, until SetLimits or Claim says otherwise. A driver
+	// without Caps.HardCPU may ignore it.
+	Background bool
 }
 
 // Spec says what to start.

@@ -14,6 +14,7 @@
 //	memory           memory.max, memory.swap.max = 0  memory.limit_in_bytes = memory.memsw.limit_in_bytes
 //	whole tree dies  memory.oom.group                 an event (OOMEvents), upon which the driver kills
 //	processor        cpu.max                          cpu.cfs_quota_us of cpu.cfs_period_us
+//	background       cpu.weight                       cpu.shares
 //	processes        pids.max                         pids.max
 //	peak             memory.peak                      memory.max_usage_in_bytes
 //	killed for it    memory.events, oom_kill          memory.oom_control, oom_kill

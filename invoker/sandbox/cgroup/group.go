@@ -25,6 +25,14 @@ const (
 	megabyte  = 1 << 20
 )
 
+// A weight is what a group gets of the processor where it is scarce, in relation to its neighbours'.
+type weight struct{ shares, weight uint64 } // of v1, of v2
+
+var (
+	ordinary   = weight{1024, 100} // the kernel's own default
+	background = weight{128, 12}   // an eighth
+)
+
 // Group is the cgroup of one instance in every hierarchy of the tree.
 type Group struct {
 	tree    *Tree
@@ -32,7 +40,8 @@ type Group struct {
 	Unified string
 	manager cgroups.Manager
 	birth   *os.File // the v2 directory a child is born into; nil without v2
-	peak    *os.File // v2 memory.peak, kept open since a reset counts for this descriptor only
+	peak    *os.File // kept open: it is read often, and in v2 a reset counts for this descriptor only; nil: not resettable
+	behind  bool     // it has the weight of the background
 }
 
 // Make makes the cgroup of an instance, with its limits.
@@ -154,12 +163,24 @@ func (g *Group) SetLimits(l sandbox.Limits) error {
 	if quota > 0 && g.has("cpu") {
 		r.CpuPeriod, r.CpuQuota = uint64(cpuPeriod/time.Microsecond), quota
 	}
+	if g.behind != l.Background && g.has("cpu") {
+		w := ordinary
+		if l.Background {
+			w = background
+		}
+		if g.tree.v2 {
+			r.CpuWeight = w.weight
+		} else {
+			r.CpuShares = w.shares
+		}
+	}
 	if g.tree.v2 {
 		r.Unified = map[string]string{"memory.oom.group": "1"}
 	}
 	if err := set(g.manager, r); err != nil {
 		return fmt.Errorf("set cgroup limits: %w", err)
 	}
+	g.behind = l.Background
 	return g.verify(memory, quota, pids)
 }
 

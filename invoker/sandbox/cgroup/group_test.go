@@ -136,6 +136,18 @@ func TestVersion2IsToldTheLimitsAndReadBack(t *testing.T) {
 			t.Errorf("%s holds %q, want %q (%v)", name, got, want, err)
 		}
 	}
+	for _, c := range []struct {
+		background bool
+		want       string
+	}{{true, "12"}, {false, "100"}} {
+		if err := g.SetLimits(sandbox.Limits{MemoryMB: 128, CPUMilli: 250, Pids: 64, Background: c.background}); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(filepath.Join(dir, "cpu.weight"))
+		if got := strings.TrimSpace(string(data)); got != c.want {
+			t.Errorf("background %v: cpu.weight holds %q, want %q (%v)", c.background, got, c.want, err)
+		}
+	}
 	got, err := g.Usage()
 	want := sandbox.Usage{PeakMemoryBytes: 70 * megabyte, CPU: 1500 * time.Microsecond, OOMKills: 2}
 	if err != nil || got != want {

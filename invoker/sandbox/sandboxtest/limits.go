@@ -222,6 +222,46 @@ time.sleep(600)`, func(spec *sandbox.Spec) { spec.Limits.CPUMilli = 200 })
 			t.Errorf("a share of %.2f, want about 0.2", share)
 		}
 	})
+	s.run(t, "others come before the background", func(t *testing.T) {
+		const circles = `
+for _ in range(os.cpu_count() - 1):
+    if os.fork() == 0: break
+answer("begun")
+while True: pass`
+		behind := s.start(t, circles, func(spec *sandbox.Spec) { spec.Limits.Background = true })
+		defer behind.end()
+		first := s.start(t, circles, nil)
+		defer first.end()
+		behind.ready()
+		first.ready()
+		used := func(b *box) time.Duration {
+			u, err := b.Stats()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return u.CPU
+		}
+		// Of what both get together, so that it does not matter what else the machine does.
+		share := func() float64 {
+			a, b := used(behind), used(first)
+			time.Sleep(time.Second)
+			a, b = used(behind)-a, used(first)-b
+			return float64(a) / float64(a+b)
+		}
+		if got := share(); got > 0.3 {
+			t.Errorf("the background has a share of %.2f, want about 0.11", got)
+		}
+		limiter, ok := behind.Instance.(sandbox.Limiter)
+		if !ok {
+			return
+		}
+		if err := limiter.SetLimits(sandbox.Limits{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := share(); got < 0.3 {
+			t.Errorf("no longer the background it has a share of %.2f, want about 0.5", got)
+		}
+	})
 }
 
 // testKill lets programs resist their end.
