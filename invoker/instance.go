@@ -143,11 +143,11 @@ func (i *instance) measure(took time.Duration) {
 		return
 	}
 	i.measured = now
-	u, err := i.sb.Stats()
+	peak, err := i.sb.Peak()
 	if err != nil {
 		return
 	}
-	i.memoryMB = float64(u.PeakMemoryBytes) / bytesPerMB
+	i.memoryMB = float64(peak) / bytesPerMB
 	if i.pool.concurrency == 1 {
 		_ = i.sb.ResetPeak() // where the kernel cannot, the peak is that of the instance's life
 	}

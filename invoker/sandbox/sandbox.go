@@ -101,6 +101,7 @@ type Instance interface {
 	// false. After an error the instance must be killed.
 	Claim(ctx context.Context, codeDir string, limits Limits) error
 	Stats() (Usage, error)
+	Peak() (bytes int64, err error)  // PeakMemoryBytes of Stats alone, which costs the least
 	ResetPeak() error                // starts a new PeakMemoryBytes; ErrNotSupported where the kernel cannot
 	Signal(sig syscall.Signal) error // to the whole tree; no error if it is gone
 	Kill() error                     // returns when the whole tree is gone and everything is given back; idempotent

@@ -88,13 +88,22 @@ func (g *Group) open() (err error) {
 			return err
 		}
 	}
-	if g.tree.v2 {
-		g.peak, err = os.OpenFile(filepath.Join(g.Unified, "memory.peak"), os.O_RDWR, 0)
-		if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
-			return nil // before Linux 5.19, or not resettable: stats read it by path
-		}
+	if !g.has("memory") {
+		return nil
+	}
+	g.peak, err = os.OpenFile(g.peakPath(), os.O_RDWR, 0)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+		return nil // before Linux 5.19, or not resettable: Peak reads it by path
 	}
 	return err
+}
+
+// peakPath is where the kernel tells the peak of memory.
+func (g *Group) peakPath() string {
+	if g.tree.v2 {
+		return filepath.Join(g.Unified, "memory.peak")
+	}
+	return filepath.Join(g.V1["memory"], "memory.max_usage_in_bytes")
 }
 
 // Dirs lists the directories without doubles: co-mounted controllers share one.

@@ -19,54 +19,52 @@ func (g *Group) Usage() (sandbox.Usage, error) {
 		return u, err
 	}
 	u.OOMKills = kills
-	if g.tree.v2 {
-		err = g.usageV2(&u)
-	} else {
-		err = g.usageV1(&u)
+	if u.PeakMemoryBytes, err = g.Peak(); err != nil {
+		return u, err
 	}
+	u.CPU, err = g.cpu()
 	return u, err
 }
 
-func (g *Group) usageV1(u *sandbox.Usage) (err error) {
-	if u.PeakMemoryBytes, err = readInt(filepath.Join(g.V1["memory"], "memory.max_usage_in_bytes")); err != nil {
-		return err
-	}
-	if dir := g.V1["cpuacct"]; dir != "" {
-		ns, err := readInt(filepath.Join(dir, "cpuacct.usage"))
-		u.CPU = time.Duration(ns)
-		return err
-	}
-	return nil
-}
-
-func (g *Group) usageV2(u *sandbox.Usage) (err error) {
+// Peak reads the peak of memory since the last ResetPeak, where the kernel cannot reset it since the start. Before Linux
+// 5.19, v2 has none, and it is what is used now.
+func (g *Group) Peak() (int64, error) {
 	if g.peak != nil {
 		var b [32]byte
 		n, err := g.peak.ReadAt(b[:], 0)
 		if n == 0 {
-			return err
+			return 0, err
 		}
-		if u.PeakMemoryBytes, err = strconv.ParseInt(strings.TrimSpace(string(b[:n])), 10, 64); err != nil {
-			return err
+		return strconv.ParseInt(strings.TrimSpace(string(b[:n])), 10, 64)
+	}
+	n, err := readInt(g.peakPath())
+	if err != nil && g.tree.v2 {
+		return readInt(filepath.Join(g.Unified, "memory.current"))
+	}
+	return n, err
+}
+
+// cpu is zero where nothing counts it.
+func (g *Group) cpu() (time.Duration, error) {
+	if !g.tree.v2 {
+		dir := g.V1["cpuacct"]
+		if dir == "" {
+			return 0, nil
 		}
-	} else if u.PeakMemoryBytes, err = readInt(filepath.Join(g.Unified, "memory.peak")); err != nil {
-		u.PeakMemoryBytes, err = readInt(filepath.Join(g.Unified, "memory.current"))
-		if err != nil {
-			return err
-		}
+		ns, err := readInt(filepath.Join(dir, "cpuacct.usage"))
+		return time.Duration(ns), err
 	}
 	stat, err := os.ReadFile(filepath.Join(g.Unified, "cpu.stat"))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for line := range strings.Lines(string(stat)) {
 		if value, ok := strings.CutPrefix(line, "usage_usec "); ok {
 			us, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
-			u.CPU = time.Duration(us) * time.Microsecond
-			return err
+			return time.Duration(us) * time.Microsecond, err
 		}
 	}
-	return nil
+	return 0, nil
 }
 
 func (g *Group) OOMKills() (int64, error) {
@@ -79,16 +77,14 @@ func (g *Group) OOMKills() (int64, error) {
 
 // ResetPeak begins a new peak.
 func (g *Group) ResetPeak() error {
-	if !g.tree.v2 {
-		return os.WriteFile(filepath.Join(g.V1["memory"], "memory.max_usage_in_bytes"), []byte("0"), 0)
-	}
 	if g.peak == nil {
 		return sandbox.ErrNotSupported
 	}
-	if _, err := g.peak.WriteAt([]byte("reset"), 0); err != nil {
+	_, err := g.peak.WriteAt([]byte("0"), 0) // v2 takes anything
+	if err != nil && g.tree.v2 {
 		return fmt.Errorf("%w: memory.peak cannot be reset before Linux 6.12 (%w)", sandbox.ErrNotSupported, err)
 	}
-	return nil
+	return err
 }
 
 func readInt(path string) (int64, error) {

@@ -219,6 +219,21 @@ func (i *Instance) Stats() (sandbox.Usage, error) {
 	return u, nil
 }
 
+// Peak is the peak of Stats.
+func (i *Instance) Peak() (int64, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch {
+	case i.gone:
+		return i.final.PeakMemoryBytes, nil
+	case i.cgroup != nil:
+		return i.cgroup.Peak()
+	case i.proc == nil:
+		return 0, nil
+	}
+	return max(watch.Peak(i.proc.Pid), i.peak.Load()), nil
+}
+
 // ResetPeak begins a new peak. Without cgroups the peak is that of pid 1 and of what the watch over the tree has seen.
 func (i *Instance) ResetPeak() error {
 	i.mu.Lock()

@@ -147,6 +147,19 @@ func (i *Instance) Stats() (sandbox.Usage, error) {
 	return i.group.Usage()
 }
 
+// Peak is the peak of Stats.
+func (i *Instance) Peak() (int64, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch {
+	case i.gone:
+		return i.final.PeakMemoryBytes, nil
+	case i.group == nil:
+		return 0, nil
+	}
+	return i.group.Peak()
+}
+
 // ResetPeak begins a new peak.
 func (i *Instance) ResetPeak() error { return i.alive(func() error { return i.group.ResetPeak() }) }
 

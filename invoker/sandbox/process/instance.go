@@ -103,6 +103,12 @@ func (i *Instance) Stats() (sandbox.Usage, error) {
 	return u, nil
 }
 
+// Peak is the peak of Stats.
+func (i *Instance) Peak() (int64, error) {
+	u, err := i.Stats()
+	return u.PeakMemoryBytes, err
+}
+
 // Signal sends a signal to every process that can be found.
 func (i *Instance) Signal(sig syscall.Signal) error {
 	if sig == syscall.SIGKILL {

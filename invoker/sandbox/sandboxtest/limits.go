@@ -88,7 +88,8 @@ wait()`, nil)
 		b.ready()
 		waitFor(t, "the peak", func() bool {
 			u, err := b.Stats()
-			return err == nil && u.PeakMemoryBytes >= 64<<20
+			peak, err2 := b.Peak()
+			return err == nil && err2 == nil && u.PeakMemoryBytes >= 64<<20 && peak >= 64<<20
 		})
 		reset := func() (u sandbox.Usage, err error) {
 			if err = b.ResetPeak(); err == nil {

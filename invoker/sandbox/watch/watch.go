@@ -152,10 +152,13 @@ func procBytes(pid int, file string, fields ...string) int64 {
 	return sum
 }
 
+// Peak is the most memory that a process has had, in bytes.
+func Peak(pid int) int64 { return procBytes(pid, "status", "VmHWM:") }
+
 // Usage is what /proc tells of an instance: the peak of pid 1, and the processor time of pid 1 and of the children
 // it has waited for.
 func Usage(pid int) sandbox.Usage {
-	u := sandbox.Usage{PeakMemoryBytes: procBytes(pid, "status", "VmHWM:")}
+	u := sandbox.Usage{PeakMemoryBytes: Peak(pid)}
 	data, err := os.ReadFile(procPath(pid, "stat"))
 	if err != nil {
 		return u
