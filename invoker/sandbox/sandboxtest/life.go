@@ -260,11 +260,12 @@ func testInterpreters(t *testing.T, s *suite) {
 	}{
 		{"/usr/bin/node", "node 42", []string{"node", "-e", `
 const { Worker } = require("worker_threads"), net = require("net"), fs = require("fs"), cp = require("child_process");
-fs.writeFileSync("/tmp/x", "42");
+const file = fs.mkdtempSync("/tmp/fcd-test-") + "/x"; // a driver may share /tmp with the host
+fs.writeFileSync(file, "42");
 const w = new Worker('require("worker_threads").parentPort.postMessage(1)', { eval: true });
 w.on("message", () => {
   const l = net.createServer(c => c.end()).listen(0, "127.0.0.1", () => {
-    net.connect(l.address().port).on("close", () => { l.close(); console.log("node", cp.execSync("cat /tmp/x").toString()); }).resume();
+    net.connect(l.address().port).on("close", () => { l.close(); console.log("node", cp.execSync("cat " + file).toString()); fs.rmSync(file.slice(0, -2), { recursive: true }); }).resume();
   });
 });`}},
 		{"/usr/bin/java", "Runtime Environment", []string{"java", "-Xmx64m", "-XX:+UseSerialGC", "-Xshare:auto", "-version"}},
