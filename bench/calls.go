@@ -76,7 +76,7 @@ func single(ctx context.Context, l *lab, bytes int) ([]pair, error) {
 		if err := l.warm(ctx, ours, theirs); err != nil {
 			return pair{}, err
 		}
-		return l.contestCalls(ctx, ours, theirs, s.process, bareProcess)
+		return l.contestCalls(ctx, 1, ours, theirs, s.process, bareProcess)
 	})
 }
 
@@ -109,11 +109,12 @@ func (l *lab) against(ctx context.Context, function string, comparator func(cont
 }
 
 // contestCalls is a contest for the medians of single calls, which need few calls: many short turns, so that the machine
-// changes less from one to the next.
-func (l *lab) contestCalls(ctx context.Context, ours, theirs load, fcd, other *process) (pair, error) {
+// changes less from one to the next. It is one of so many contests, which share the turns.
+func (l *lab) contestCalls(ctx context.Context, contests int, ours, theirs load, fcd, other *process) (pair, error) {
 	const finer = 8
+	turns := (finer*l.turns() + contests - 1) / contests
 	return contest(ours, theirs, fcd, other, func(ours, theirs load) (pair, error) {
-		return l.compareBy(ctx, finer*l.turns(), l.turn()/finer, ours, theirs, p50)
+		return l.compareBy(ctx, turns, l.turn()/finer, ours, theirs, p50)
 	})
 }
 

@@ -77,7 +77,7 @@ func (l *lab) main(ctx context.Context) (*server, error) {
 func (l *lab) comparator(name string) string { return filepath.Join(l.dir, "comparators", name) }
 
 // quickTime bounds the turns of one experiment in quick mode, whatever else the machine does.
-const quickTime = 2 * time.Second
+const quickTime = 1700 * time.Millisecond
 
 // begin starts the time of an experiment, again once its loads are warm.
 func (l *lab) begin() {
@@ -98,5 +98,8 @@ func pick[T any](l *lab, quick, full T) T {
 	return full
 }
 
-// discard removes the state of a daemon that has been stopped.
+// discard stops a daemon and removes its state.
 func (l *lab) discard(s *server) error { return errors.Join(s.stop(), os.RemoveAll(s.dir)) }
+
+// forget removes the state of a daemon that has been stopped.
+func (l *lab) forget(name string) error { return os.RemoveAll(filepath.Join(l.dir, name)) }

@@ -77,40 +77,53 @@ func functionCopy(r store.Record, i int) (store.Put, error) {
 	return store.Put{Key: catalog.FunctionKey(service, f.Name), Value: catalog.Encode(f)}, nil
 }
 
-// crowded starts a daemon with so many functions, one of which is called hello.
-func (l *lab) crowded(ctx context.Context, name string, functions int, file string) (*server, error) {
+// crowd makes the state of a daemon with so many functions, one of which is called hello.
+func (l *lab) crowd(ctx context.Context, name string, functions int, file string) error {
 	s, err := l.fresh(ctx, name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := errors.Join(s.deploy(ctx, "hello", file, 0), s.stop()); err != nil {
-		return nil, err
+		return err
 	}
-	err = fill(ctx, s.dir, func(db *sqlite.Store) error {
+	return fill(ctx, s.dir, func(db *sqlite.Store) error {
 		return copies(ctx, db, catalog.FunctionKey(service, "hello"), functions-1, functionCopy)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return l.serve(ctx, name)
 }
 
+// lives is how many starts of a daemon a comparison with another one is spread over, each as one turn: where a start happens
+// to put code and data in memory makes two daemons that are the same differ by some hundredths, now and then by a fifth.
+func (l *lab) lives() int { return pick(l, 2, 7) }
+
 // functions measures the start with so many functions, and a call among them against a call among 100.
-func functions(ctx context.Context, l *lab, n int) (_ []pair, err error) {
+func functions(ctx context.Context, l *lab, n int) ([]pair, error) {
 	const bound = 2 // seconds
-	many, err := l.crowded(ctx, "many", n, "hello.py")
-	if err != nil {
+	if err := errors.Join(l.crowd(ctx, "many", n, "hello.py"), l.crowd(ctx, "few", 100, "hello.py")); err != nil {
 		return nil, err
 	}
-	defer func() { err = closing(err, l.discard(many)) }()
-	few, err := l.crowded(ctx, "few", 100, "hello.py")
-	if err != nil {
-		return nil, err
+	var begin, lookup pair
+	for range l.lives() {
+		err := func() (err error) {
+			many, err := l.serve(ctx, "many")
+			if err != nil {
+				return err
+			}
+			defer func() { err = closing(err, many.stop()) }()
+			few, err := l.serve(ctx, "few")
+			if err != nil {
+				return err
+			}
+			defer func() { err = closing(err, few.stop()) }()
+			begin.add(constant(many.took.Seconds(), bound, fmt.Sprintf("%.2f s with 100 functions", few.took.Seconds())))
+			p, err := l.among(ctx, many, few)
+			lookup.add(p.sum())
+			return err
+		}()
+		if err != nil {
+			return nil, err
+		}
 	}
-	defer func() { err = closing(err, l.discard(few)) }()
-	lookup, err := l.among(ctx, many, few)
-	begin := constant(many.took.Seconds(), bound, fmt.Sprintf("%.2f s with 100 functions", few.took.Seconds()))
-	return []pair{begin, lookup}, err
+	return []pair{begin, lookup}, errors.Join(l.forget("many"), l.forget("few"))
 }
 
 // among compares one connection's calls of hello where there is much else with those where there is little.
@@ -128,14 +141,17 @@ func (l *lab) among(ctx context.Context, many, few *server) (pair, error) {
 	if err := l.warm(ctx, ours, theirs); err != nil {
 		return pair{}, err
 	}
-	return l.contestCalls(ctx, ours, theirs, many.process, few.process)
+	return l.contestCalls(ctx, l.lives(), ours, theirs, many.process, few.process)
 }
 
 // idle measures a call of one function among so many that have an idle instance each, and 100,000 that are registered,
 // against a call where there is nothing else. Python's instances are the smaller ones: a thousand need 10 GiB.
 func idle(ctx context.Context, l *lab, instances int) (_ []pair, err error) {
 	const registered = 100_000
-	many, err := l.crowded(ctx, "idle", registered, "hello.py")
+	if err := errors.Join(l.crowd(ctx, "idle", registered, "hello.py"), l.crowd(ctx, "alone", 100, "hello.py")); err != nil {
+		return nil, err
+	}
+	many, err := l.serve(ctx, "idle")
 	if err != nil {
 		return nil, err
 	}
@@ -147,21 +163,24 @@ func idle(ctx context.Context, l *lab, instances int) (_ []pair, err error) {
 		}
 	}
 	took := time.Since(begin)
-	few, err := l.crowded(ctx, "alone", 100, "hello.py")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = closing(err, l.discard(few)) }()
-	p, err := l.among(ctx, many, few)
-	if err != nil {
-		return nil, err
+	var p pair
+	for range l.lives() {
+		few, err := l.serve(ctx, "alone")
+		if err != nil {
+			return nil, err
+		}
+		one, err := l.among(ctx, many, few)
+		if err := closing(err, few.stop()); err != nil {
+			return nil, err
+		}
+		p.add(one.sum())
 	}
 	if err := pause(ctx, 5*time.Second); err != nil { // it comes to rest
 		return nil, err
 	}
-	p.Note, err = many.holdings()
-	p.Note = fmt.Sprintf("%d functions, ready in %.2f s, first calls in %.1f s; %s", registered, many.took.Seconds(), took.Seconds(), p.Note)
-	return []pair{p}, err
+	holds, err := many.holdings()
+	p.Note = fmt.Sprintf("%d functions, ready in %.2f s, first calls in %.1f s; %s; %s", registered, many.took.Seconds(), took.Seconds(), holds, p.Note)
+	return []pair{p}, errors.Join(err, l.forget("alone"))
 }
 
 // holdings tells what a daemon and all its instances hold.

@@ -23,6 +23,17 @@ func (p pair) ratio() float64 {
 	return median(q)
 }
 
+// sum is a pair as one turn: theirs in the median, ours in p's ratio to it.
+func (p pair) sum() pair {
+	theirs := median(p.Theirs)
+	return pair{Ours: []float64{theirs * p.ratio()}, Theirs: []float64{theirs}, Note: p.Note}
+}
+
+// add puts further turns behind those of p, and takes their note.
+func (p *pair) add(more pair) {
+	p.Ours, p.Theirs, p.Note = append(p.Ours, more.Ours...), append(p.Theirs, more.Theirs...), more.Note
+}
+
 // constant is a pair whose comparator is a number that was not measured here.
 func constant(ours, theirs float64, note string) pair {
 	return pair{Ours: []float64{ours}, Theirs: []float64{theirs}, Note: note}

@@ -43,6 +43,19 @@ func TestMedianLeavesItsValuesInOrder(t *testing.T) {
 	}
 }
 
+func TestASumIsOneTurnOfTheSameRatio(t *testing.T) {
+	var all pair
+	for _, p := range []pair{
+		{Ours: []float64{50, 10, 1}, Theirs: []float64{100, 20, 2}, Note: "first"},
+		{Ours: []float64{3}, Theirs: []float64{4}, Note: "last"},
+	} {
+		all.add(p.sum())
+	}
+	if diff := cmp.Diff(pair{Ours: []float64{10, 3}, Theirs: []float64{20, 4}, Note: "last"}, all); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestRatioIsThatOfTheTurnsNotOfTheMedians(t *testing.T) {
 	// A machine that grows slower: each turn has the ratio 0.5.
 	p := pair{Ours: []float64{50, 10, 1}, Theirs: []float64{100, 20, 2}}

@@ -5,22 +5,26 @@ import (
 	"time"
 )
 
-// warm runs each load until it no longer grows faster: an interpreter compiles what is called often, and a log that is
-// overwritten in place has grown to its size. Twice no better than by a twentieth is enough. The time of the experiment
-// begins behind it.
+// warm runs the loads in turn, each until it no longer grows faster: an interpreter compiles what is called often, and a log
+// that is overwritten in place has grown to its size. Twice no better than by a twentieth is enough. In turn, since a
+// daemon that has rested for some seconds has given memory back, and takes two to have it again. The time of the
+// experiment begins behind it.
 func (l *lab) warm(ctx context.Context, sides ...load) error {
 	const slices, better = 10, 1.05
-	for _, side := range sides {
-		best := 0.0
-		for i, same := 0, 0; i < slices && same < 2; i++ {
+	best, same := make([]float64, len(sides)), make([]int, len(sides))
+	for range slices {
+		for i, side := range sides {
+			if same[i] == 2 {
+				continue
+			}
 			got, err := side.run(ctx, l.turn()/2)
 			if err != nil {
 				return err
 			}
-			if same++; got.rate > best*better {
-				same = 0
+			if same[i]++; got.rate > best[i]*better {
+				same[i] = 0
 			}
-			best = max(best, got.rate)
+			best[i] = max(best[i], got.rate)
 		}
 	}
 	l.begin()

@@ -44,6 +44,10 @@ func TestWarmGoesOnWhileALoadGrowsFaster(t *testing.T) {
 	if l.until.IsZero() {
 		t.Error("the time of the experiment has not begun anew")
 	}
+	quick, slow := &growing{rates: []float64{100}}, &growing{rates: []float64{100, 200, 400, 410, 405}}
+	if err := l.warm(t.Context(), quick, slow); err != nil || quick.turns != 3 || slow.turns != 5 {
+		t.Errorf("two loads: %d and %d turns, %v; each goes on until it is warm", quick.turns, slow.turns, err)
+	}
 }
 
 func TestAMeteredLoadCountsWhatItsCallsUse(t *testing.T) {
