@@ -127,13 +127,13 @@ func (p *logPipe) accept(f frame.Fence) bool {
 	case frame.FenceStart:
 		return p.find(f.ID) >= 0
 	case frame.FenceEnd:
-		return p.current != nil && !p.late && p.current.id == f.ID
+		return p.current != nil && !p.late && p.current.id == string(f.ID)
 	}
 	return false // labels are for journals that are mixed
 }
 
-func (p *logPipe) find(id string) int {
-	return slices.IndexFunc(p.queue, func(s *section) bool { return s.id == id })
+func (p *logPipe) find(id []byte) int {
+	return slices.IndexFunc(p.queue, func(s *section) bool { return s.id == string(id) })
 }
 
 func (p *logPipe) fence(f frame.Fence) {

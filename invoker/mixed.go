@@ -78,10 +78,10 @@ func (p *mixedPipe) accept(f frame.Fence) bool {
 	case frame.FenceLabel:
 		p.journal.mu.Lock()
 		defer p.journal.mu.Unlock()
-		s, _ := p.journal.mixed.named(f.ID)
+		s, _ := p.journal.mixed.named(string(f.ID))
 		return s != nil
 	case frame.FenceUnlabel:
-		return p.label == f.ID
+		return p.label == string(f.ID)
 	}
 	return false
 }
@@ -89,6 +89,6 @@ func (p *mixedPipe) accept(f frame.Fence) bool {
 func (p *mixedPipe) fence(f frame.Fence) {
 	p.label = ""
 	if f.Mark == frame.FenceLabel {
-		p.label = f.ID
+		p.label = string(f.ID)
 	}
 }

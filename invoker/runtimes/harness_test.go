@@ -147,7 +147,7 @@ func (p *logPipe) read(r io.Reader, token frame.Token) {
 			}
 			if size > 0 {
 				emit()
-				id, late = f.ID, f.Mark == frame.FenceEnd
+				id, late = string(f.ID), f.Mark == frame.FenceEnd
 				if f.Mark == frame.FenceUnlabel {
 					id = ""
 				}

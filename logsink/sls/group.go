@@ -1,6 +1,8 @@
 package sls
 
 import (
+	"slices"
+
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"fcd/fc"
@@ -14,10 +16,10 @@ const (
 	pairKey, pairValue                            protowire.Number = 1, 2
 )
 
-// group renders a batch as a LogGroup. The SDK's own type holds each key and value by a pointer of its own, which costs
+// appendGroup appends a batch as a LogGroup. The SDK's own type holds each key and value by a pointer of its own, which costs
 // more than all else of a send.
-func (s *Sink) group(b logsink.Batch) []byte {
-	out := make([]byte, 0, 320*len(b.Records)+256)
+func (s *Sink) appendGroup(out []byte, b logsink.Batch) []byte {
+	out = slices.Grow(out, 320*len(b.Records)+256)
 	var one []byte
 	for _, r := range b.Records {
 		one = appendLog(one[:0], r)

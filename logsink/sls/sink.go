@@ -142,16 +142,22 @@ func (s *Sink) Close() error {
 	return nil
 }
 
+// groups is memory for log groups on their way.
+var groups = sync.Pool{New: func() any { return new([]byte) }}
+
 // Send posts a batch as one log group. The SDK takes no context: when ctx ends first, Send returns and the request runs on
 // until its own timeout; the batch may arrive.
 func (s *Sink) Send(ctx context.Context, b logsink.Batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	group := s.group(b)
+	group := groups.Get().(*[]byte)
+	*group = s.appendGroup((*group)[:0], b)
 	done := make(chan error, 1)
 	s.sends.Go(func() {
-		done <- s.client.PostRawLogWithCompressType(b.Project, b.Logstore, group, sdk.Compress_LZ4, nil)
+		err := s.client.PostRawLogWithCompressType(b.Project, b.Logstore, *group, sdk.Compress_LZ4, nil)
+		groups.Put(group)
+		done <- err
 	})
 	select {
 	case err := <-done:

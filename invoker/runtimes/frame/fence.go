@@ -27,8 +27,8 @@ const fenceHead = 1 + len(Token{}) + 1
 
 // Fence is one fence as read.
 type Fence struct {
-	Mark byte // FenceStart, FenceEnd, FenceLabel or FenceUnlabel
-	ID   string
+	Mark byte   // FenceStart, FenceEnd, FenceLabel or FenceUnlabel
+	ID   []byte // part of what was parsed
 }
 
 // NewToken draws a token.
@@ -42,8 +42,8 @@ func NewToken() Token {
 func (t Token) Hex() string { return hex.EncodeToString(t[:]) }
 
 // ValidID tells whether a request id can stand in a fence: 1 to MaxID printable ASCII characters, no space.
-func ValidID(id string) bool {
-	if id == "" || len(id) > MaxID {
+func ValidID[T string | []byte](id T) bool {
+	if len(id) == 0 || len(id) > MaxID {
 		return false
 	}
 	for i := range len(id) {
@@ -90,13 +90,13 @@ func fenceID(mark byte, b []byte) (Fence, int) {
 	rest := b[fenceHead:]
 	end := bytes.IndexByte(rest[:min(len(rest), MaxID+1)], '\n')
 	if end < 0 && len(rest) <= MaxID {
-		if len(rest) > 0 && !ValidID(string(rest)) {
+		if len(rest) > 0 && !ValidID(rest) {
 			return Fence{}, 0
 		}
 		return Fence{}, -1
 	}
-	if end < 0 || !ValidID(string(rest[:end])) {
+	if end < 0 || !ValidID(rest[:end]) {
 		return Fence{}, 0
 	}
-	return Fence{Mark: mark, ID: string(rest[:end])}, fenceHead + end + 1
+	return Fence{Mark: mark, ID: rest[:end]}, fenceHead + end + 1
 }
