@@ -53,7 +53,7 @@ func accept(ctx context.Context, l *lab, producers int) (_ []pair, err error) {
 		return nil, err
 	}
 	defer calls.close()
-	if err := l.warm(ctx, calls); err != nil {
+	if err := l.warm(ctx, 0, calls); err != nil {
 		return nil, err
 	}
 	if err := s.rest(ctx, startRest); err != nil {
@@ -129,7 +129,7 @@ func backlog(ctx context.Context, l *lab, events int) (_ []pair, err error) {
 		return nil, err
 	}
 	defer theirs.close()
-	if err := l.warm(ctx, ours, theirs); err != nil {
+	if err := l.warm(ctx, 0, ours, theirs); err != nil {
 		return nil, err
 	}
 	for _, s := range []*server{full, empty} {

@@ -138,7 +138,7 @@ func (l *lab) among(ctx context.Context, many, few *server) (pair, error) {
 		return pair{}, err
 	}
 	defer theirs.close()
-	if err := l.warm(ctx, ours, theirs); err != nil {
+	if err := l.warm(ctx, 0, ours, theirs); err != nil {
 		return pair{}, err
 	}
 	return l.contestCalls(ctx, l.lives(), ours, theirs, many.process, few.process)

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// warm runs the loads in turn, each until it no longer grows faster: an interpreter compiles what is called often, and a log
-// that is overwritten in place has grown to its size. Twice no better than by a twentieth is enough. In turn, since a
-// daemon that has rested for some seconds has given memory back, and takes two to have it again. The time of the
-// experiment begins behind it.
-func (l *lab) warm(ctx context.Context, sides ...load) error {
+// warm runs the loads in turn, each for the least number of slices and until it no longer grows faster: an interpreter
+// compiles what is called often, and a log that is overwritten in place has grown to its size. Twice no better than by a
+// twentieth is enough. In turn, since a daemon that has rested for some seconds has given memory back, and takes two to have
+// it again. The time of the experiment begins behind it.
+func (l *lab) warm(ctx context.Context, least int, sides ...load) error {
 	const slices, better = 10, 1.05
 	best, same := make([]float64, len(sides)), make([]int, len(sides))
-	for range slices {
+	for n := range slices {
 		for i, side := range sides {
-			if same[i] == 2 {
+			if same[i] >= 2 && n >= least {
 				continue
 			}
 			got, err := side.run(ctx, l.turn()/2)

@@ -34,7 +34,7 @@ func TestWarmGoesOnWhileALoadGrowsFaster(t *testing.T) {
 		{"grows without end", []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048}, 10},
 	} {
 		g := &growing{rates: c.rates}
-		if err := l.warm(t.Context(), g); err != nil {
+		if err := l.warm(t.Context(), 0, g); err != nil {
 			t.Fatal(err)
 		}
 		if g.turns != c.turns {
@@ -45,8 +45,8 @@ func TestWarmGoesOnWhileALoadGrowsFaster(t *testing.T) {
 		t.Error("the time of the experiment has not begun anew")
 	}
 	quick, slow := &growing{rates: []float64{100}}, &growing{rates: []float64{100, 200, 400, 410, 405}}
-	if err := l.warm(t.Context(), quick, slow); err != nil || quick.turns != 3 || slow.turns != 5 {
-		t.Errorf("two loads: %d and %d turns, %v; each goes on until it is warm", quick.turns, slow.turns, err)
+	if err := l.warm(t.Context(), 4, quick, slow); err != nil || quick.turns != 4 || slow.turns != 5 {
+		t.Errorf("two loads: %d and %d turns, %v; each goes on until it is warm, and for four", quick.turns, slow.turns, err)
 	}
 }
 
