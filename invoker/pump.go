@@ -23,8 +23,9 @@ type pump struct {
 
 	mu       sync.Mutex // guards the rest
 	journals map[*journal]struct{}
-	pipes    map[int32]*journal // by descriptor
-	due      time.Time          // of the next tick, the epoll's read deadline; zero: no journal is tended
+	tended   map[*journal]struct{} // those that the next tick looks at: an idle instance costs a tick nothing
+	pipes    map[int32]*journal    // by descriptor
+	due      time.Time             // of the next tick, the epoll's read deadline; zero: no journal is tended
 }
 
 const (
@@ -42,7 +43,8 @@ func newPump() (*pump, error) {
 	if err != nil {
 		return nil, fmt.Errorf("epoll for log pipes: %w", err)
 	}
-	p := &pump{epoll: os.NewFile(uintptr(fd), "epoll"), journals: make(map[*journal]struct{}), pipes: make(map[int32]*journal)}
+	p := &pump{epoll: os.NewFile(uintptr(fd), "epoll"), journals: make(map[*journal]struct{}),
+		tended: make(map[*journal]struct{}), pipes: make(map[int32]*journal)}
 	if p.raw, err = p.epoll.SyscallConn(); err != nil {
 		p.epoll.Close()
 		return nil, fmt.Errorf("epoll for log pipes: %w", err)
@@ -83,7 +85,7 @@ func (p *pump) drop(j *journal) {
 		}
 	}
 	delete(p.journals, j)
-	j.tended.Store(false)
+	p.leave(j)
 }
 
 func (p *pump) control(op, fd int, events uint32) (err error) {
@@ -95,7 +97,14 @@ func (p *pump) control(op, fd int, events uint32) (err error) {
 // tend promises a journal the next tick. Called with mu held.
 func (p *pump) tend(j *journal) {
 	j.tended.Store(true)
+	p.tended[j] = struct{}{}
 	p.tickAfter(pumpTick)
+}
+
+// leave takes a journal's next tick back. Called with mu held.
+func (p *pump) leave(j *journal) {
+	j.tended.Store(false)
+	delete(p.tended, j)
 }
 
 // tickAfter makes the next tick come, after d at the latest. Called with mu held.
@@ -169,10 +178,7 @@ func (p *pump) tock() (tended []*journal, next time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.due = time.Time{}
-	for j := range p.journals {
-		if !j.tended.Load() {
-			continue
-		}
+	for j := range p.tended {
 		tended = append(tended, j)
 		switch {
 		case !j.touched.Swap(false):
@@ -195,7 +201,7 @@ func (p *pump) tock() (tended []*journal, next time.Duration) {
 // arm asks for one event of each pipe that is still open; what they hold already makes it come at once. Called with mu
 // held.
 func (p *pump) arm(j *journal) {
-	j.tended.Store(false)
+	p.leave(j)
 	for _, l := range j.pipe {
 		if !l.ended.Load() && p.pipes[int32(l.fd)] == j {
 			_ = p.control(unix.EPOLL_CTL_MOD, l.fd, unix.EPOLLIN|unix.EPOLLONESHOT)

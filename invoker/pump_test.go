@@ -2,6 +2,7 @@ package invoker
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -80,26 +81,8 @@ func TestWhoPrintsMuchIsLookedAtOften(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.close()
-	var fds [2]int
-	ours, theirs, err := logPipeEnds()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer theirs.Close()
-	other, otherEnd, err := logPipeEnds()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer otherEnd.Close()
-	defer unix.Close(ours)
-	defer unix.Close(other)
-	fds[0], fds[1] = ours, other
-	j := newJournal(newLines(), fc.LogRecord{Project: "p", Logstore: "l"}, frame.NewToken(), 1<<10, time.Now, fds, nil)
-	if err := p.add(j); err != nil {
-		t.Fatal(err)
-	}
-	defer p.remove(j)
+	t.Cleanup(p.close)
+	j, theirs := tendedJournal(t, p)
 	next := func(bytes int) (pause time.Duration) {
 		t.Helper()
 		if _, err := theirs.WriteString(strings.Repeat("x", bytes-1) + "\n"); err != nil {
@@ -123,5 +106,54 @@ func TestWhoPrintsMuchIsLookedAtOften(t *testing.T) {
 	}
 	if got := next(100); got != pumpRest {
 		t.Errorf("long after it, it comes in %v", got)
+	}
+}
+
+// tendedJournal puts a journal under the care of a pump; what is written to out is its output.
+func tendedJournal(t *testing.T, p *pump) (j *journal, out *os.File) {
+	t.Helper()
+	var fds [2]int
+	for i := range fds {
+		ours, theirs, err := logPipeEnds()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			theirs.Close()
+			unix.Close(ours)
+		})
+		fds[i], out = ours, theirs
+	}
+	j = newJournal(newLines(), fc.LogRecord{Project: "p", Logstore: "l"}, frame.NewToken(), 1<<10, time.Now, fds, nil)
+	if err := p.add(j); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.remove(j) })
+	return j, out
+}
+
+// What a tick costs does not grow with the number of idle instances.
+func TestATickLooksAtNoIdleInstance(t *testing.T) {
+	p, err := newPump()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.close)
+	var journals []*journal
+	for range 5 {
+		j, _ := tendedJournal(t, p)
+		journals = append(journals, j)
+	}
+	if looked, _ := p.tock(); len(looked) != 5 {
+		t.Errorf("the first tick looks at %d journals, not at the five that are new", len(looked))
+	}
+	if looked, next := p.tock(); len(looked) != 0 || next != 0 {
+		t.Errorf("with nothing written a tick looks at %d journals, the next one in %v", len(looked), next)
+	}
+	p.mu.Lock()
+	p.tend(journals[3])
+	p.mu.Unlock()
+	if looked, _ := p.tock(); len(looked) != 1 || looked[0] != journals[3] || len(p.tended) != 0 {
+		t.Errorf("a tick looks at %d journals, and %d are left", len(looked), len(p.tended))
 	}
 }
