@@ -35,7 +35,9 @@ type conn struct {
 	buf        []byte // what has been read is buf[begin:end]
 	begin, end int
 	armed      time.Time // when the deadline for an idle connection was set; zero: another one is set
+	whole      int       // length of the request whose head has been read, 0 before
 	posted     bool      // the request before was a POST
+	passes     bool      // net/http is to have the connection
 
 	head     head
 	body     body
@@ -50,66 +52,29 @@ func newConn(s *Server, tcp *net.TCPConn) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
 	c := &conn{s: s, tcp: tcp, stream: stream, remote: tcp.RemoteAddr().String(), opened: time.Now(), buf: make([]byte, minBuffer)}
 	c.response.c, c.response.header = c, make(http.Header)
-	c.hangUp.tcp = tcp
+	c.hangUp.raw = raw
 	return c, nil
 }
 
 // serve answers plain requests until the connection ends or is passed on.
 func (c *conn) serve() {
 	defer c.s.left(c)
-	for {
-		n, plain := c.next()
-		switch {
-		case n == 0:
-			c.tcp.Close()
-			return
-		case !plain:
-			c.pass()
-			return
-		}
-		if !c.answer(n) {
-			c.tcp.Close()
-			return
-		}
+	c.setDeadline(true)
+	if c.stream.Each(c.room, c.arrived); c.passes {
+		c.pass()
+		return
 	}
+	c.tcp.Close()
 }
 
-// next waits for a whole plain request and returns its length in bytes: head in c.head, body the last head.length of
-// them. plain is false for what net/http is to have. n is 0 at the end of the connection.
-func (c *conn) next() (n int, plain bool) {
-	for headLength := 0; ; {
-		have := c.buf[c.begin:c.end]
-		if c.posted && len(have) > 0 && (have[0] == '\r' || have[0] == '\n') { // of old clients, behind a body
-			c.begin++
-			continue
-		}
-		if headLength == 0 {
-			if i := bytes.Index(have, []byte("\r\n\r\n")); i >= 0 {
-				headLength = i + 4
-				if !c.head.parse(have[:headLength]) || c.s.Pass != nil && c.s.Pass(c.head.target) {
-					return len(have), false
-				}
-				n = headLength + c.head.length
-			} else if len(have) >= maxHead {
-				return len(have), false
-			}
-		}
-		if n > maxRequest {
-			return len(have), false
-		}
-		if headLength > 0 && len(have) >= n {
-			return n, true
-		}
-		if !c.read(len(have) == 0, headLength > 0) {
-			return 0, false
-		}
-	}
-}
-
-// read reads more. first says that nothing of the request is there, whole that its head is.
-func (c *conn) read(first, whole bool) bool {
+// room is where further bytes go, behind those of a request that has come in part.
+func (c *conn) room() []byte {
 	if c.begin > 0 {
 		c.end = copy(c.buf, c.buf[c.begin:c.end])
 		c.begin = 0
@@ -119,27 +84,74 @@ func (c *conn) read(first, whole bool) bool {
 		grown := make([]byte, 2*len(c.buf))
 		copy(grown, c.buf)
 		c.buf = grown
-	case first && len(c.buf) > keepBuffer:
+	case c.end == 0 && len(c.buf) > keepBuffer:
 		c.buf = make([]byte, minBuffer)
 	}
-	if first {
-		c.state.CompareAndSwap(busy, idle)
-	}
-	c.wait(first, whole)
-	n, err := c.stream.Read(c.buf[c.end:])
-	if n == 0 || err != nil {
-		return false
-	}
-	c.end += n
-	return !first || c.state.CompareAndSwap(idle, busy) || c.state.CompareAndSwap(fresh, busy)
+	return c.buf[c.end:]
 }
 
-// wait sets the deadline of the next read. That of an idle connection is not moved for every request: it comes between
-// half of the idle timeout and the whole after the last one.
-func (c *conn) wait(first, whole bool) {
+// arrived answers the requests that are there with n more bytes. Behind the last one there is mostly nothing yet, and the
+// watch sees to it that an end which came with it is noticed.
+func (c *conn) arrived(n int) nonblock.Next {
+	if c.begin == c.end && !c.state.CompareAndSwap(idle, busy) && !c.state.CompareAndSwap(fresh, busy) {
+		return nonblock.Done // abandoned
+	}
+	c.end += n
+	next := nonblock.Again
+	for {
+		n, plain := c.next()
+		switch {
+		case n == 0:
+			first := c.begin == c.end
+			if c.setDeadline(first); first {
+				c.state.CompareAndSwap(busy, idle)
+				return next
+			}
+			return nonblock.Again
+		case !plain:
+			c.passes = true
+			return nonblock.Done
+		case !c.answer(n):
+			return nonblock.Done
+		}
+		next = nonblock.Await
+	}
+}
+
+// next returns the length in bytes of the next request, 0 if it is not there whole: head in c.head, body the last
+// head.length of them. plain is false for what net/http is to have.
+func (c *conn) next() (n int, plain bool) {
+	for c.posted && c.begin < c.end && (c.buf[c.begin] == '\r' || c.buf[c.begin] == '\n') { // of old clients, behind a body
+		c.begin++
+	}
+	have := c.buf[c.begin:c.end]
+	if c.whole == 0 {
+		i := bytes.Index(have, []byte("\r\n\r\n"))
+		if i < 0 {
+			if len(have) >= maxHead {
+				return len(have), false
+			}
+			return 0, false
+		}
+		if !c.head.parse(have[:i+4]) || c.s.Pass != nil && c.s.Pass(c.head.target) {
+			return len(have), false
+		}
+		if c.whole = i + 4 + c.head.length; c.whole > maxRequest {
+			return len(have), false
+		}
+	}
+	if len(have) < c.whole {
+		return 0, false
+	}
+	return c.whole, true
+}
+
+// setDeadline sets the deadline of the next read; first says that nothing of the request is there. That of an idle
+// connection is not moved for every request: it comes between half of the idle timeout and the whole after the last one.
+func (c *conn) setDeadline(first bool) {
 	timeout := orDefault(c.s.http.IdleTimeout, defaultIdle)
 	switch {
-	case whole: // a body may take as long as it takes
+	case c.whole > 0: // a body may take as long as it takes
 		c.armed = time.Time{}
 		c.tcp.SetReadDeadline(time.Time{})
 	case !first:
@@ -170,6 +182,16 @@ func (c *conn) abandon(now time.Time) bool {
 		now.Sub(c.opened) > freshTime && c.state.CompareAndSwap(fresh, abandoned)
 }
 
+// kill ends the connection and the context of the request that is being served. To close it is for serve: that would wait
+// here until the handler has returned.
+func (c *conn) kill() {
+	c.tcp.CloseRead()
+	c.tcp.CloseWrite()
+	if request := c.hangUp.served.Load(); request != nil {
+		request.end()
+	}
+}
+
 // answer serves the request in the first n bytes and tells whether another may follow.
 func (c *conn) answer(n int) (more bool) {
 	whole := c.buf[c.begin : c.begin+n]
@@ -180,11 +202,9 @@ func (c *conn) answer(n int) (more bool) {
 	c.hangUp.begin(ctx)
 	c.s.wake()
 	ended := c.handle(r)
-	if c.hangUp.stop(ctx) {
-		c.armed = time.Time{} // its deadline has been used
-	}
+	c.hangUp.stop()
 	ctx.end()
-	c.begin += n
+	c.begin, c.whole = c.begin+n, 0
 	c.posted = c.head.method == http.MethodPost
 	return ended && c.response.finish() && !c.s.isStopping()
 }

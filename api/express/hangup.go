@@ -1,97 +1,63 @@
 package express
 
 import (
-	"net"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 )
 
-// A hangUp ends the context of a request whose client has gone away. Requests that are soon answered do not notice it:
-// the server's watch begins a look at those that it finds twice.
+// A hangUp is how it is noticed that a client has gone away: the server's watch looks. It ends the context of a request
+// that it finds twice; those that are soon answered do not notice. Between requests it looks once, behind the last one,
+// with which the end of the connection may have come.
 type hangUp struct {
-	tcp    *net.TCPConn
-	served atomic.Pointer[requestContext] // of the request at hand; who takes it out ends the watch or begins a look
+	raw    syscall.RawConn
+	served atomic.Pointer[requestContext] // of the request at hand
+	unsure atomic.Bool                    // nobody has looked since a request began
 	seen   *requestContext                // by the watch, at its last round
-	ended  chan struct{}                  // a value for each look that has ended; made before the first
-
-	mu      sync.Mutex // guards what follows, which only looks need
-	looking bool
-	over    bool // the request has been answered
 }
 
 // begin begins for a request.
-func (h *hangUp) begin(c *requestContext) { h.served.Store(c) }
+func (h *hangUp) begin(c *requestContext) {
+	h.unsure.Store(true)
+	h.served.Store(c)
+}
 
-// stop ends the watch and tells whether there has been a look, which uses the read deadline.
-func (h *hangUp) stop(c *requestContext) bool {
-	if h.served.CompareAndSwap(c, nil) {
+// stop ends it.
+func (h *hangUp) stop() { h.served.Store(nil) }
+
+// gone tells whether the connection has ended and all that it brought has been read.
+func (h *hangUp) gone() (gone bool) {
+	err := h.raw.Control(func(fd uintptr) {
+		var b [1]byte
+		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		gone = n == 0 && err == nil || err != nil && err != syscall.EAGAIN && err != syscall.EINTR
+	})
+	return gone || err != nil
+}
+
+// look is called in each round of the watch. It tells whether there is anything to look for in the next one.
+func (c *conn) look() bool {
+	h := &c.hangUp
+	request := h.served.Load()
+	again := request != nil && request == h.seen
+	h.seen = request
+	switch {
+	case again && h.gone():
+		request.end()
+	case request == nil && !h.unsure.Swap(false):
 		return false
+	case request == nil && h.gone():
+		if c.state.CompareAndSwap(idle, abandoned) {
+			c.tcp.Close()
+			return false
+		}
+		h.unsure.Store(true) // it is at rest soon
 	}
-	h.mu.Lock()
-	h.over = true
-	if h.looking {
-		h.tcp.SetReadDeadline(time.Unix(1, 0))
-	}
-	h.mu.Unlock()
-	<-h.ended
-	h.mu.Lock()
-	h.looking, h.over = false, false
-	h.mu.Unlock()
-	h.tcp.SetReadDeadline(time.Time{})
 	return true
 }
 
-// pass is called in each round of the watch. It tells whether a request is being served that nobody looks at yet.
-func (h *hangUp) pass() bool {
-	c := h.served.Load()
-	again := c != nil && c == h.seen
-	h.seen = c
-	if !again {
-		return c != nil
-	}
-	if h.ended == nil {
-		h.ended = make(chan struct{}, 1)
-	}
-	if h.served.CompareAndSwap(c, nil) {
-		h.seen = nil
-		go h.look(c)
-	}
-	return false
-}
-
-// look waits until there is something to read, which it leaves there, or the connection has ended.
-func (h *hangUp) look(c *requestContext) {
-	defer func() { h.ended <- struct{}{} }()
-	h.mu.Lock()
-	if h.over {
-		h.mu.Unlock()
-		return
-	}
-	h.looking = true
-	h.tcp.SetReadDeadline(time.Time{})
-	h.mu.Unlock()
-	raw, err := h.tcp.SyscallConn()
-	if err != nil {
-		return
-	}
-	gone := false
-	err = raw.Read(func(fd uintptr) bool {
-		var b [1]byte
-		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		if err == syscall.EAGAIN || err == syscall.EINTR {
-			return false
-		}
-		gone = err != nil || n == 0
-		return true
-	})
-	if gone && err == nil {
-		c.end()
-	}
-}
-
-// A watch passes by all connections of a Server every hangUpAfter while any serves a request: one timer for all.
+// A watch passes by all connections of a Server every hangUpAfter while any serves a request, and once more: one timer
+// for all.
 type watch struct {
 	awake atomic.Bool // who sets it starts the timer
 	timer *time.Timer // made with the Server's mu held, when the watch is first woken
@@ -111,8 +77,8 @@ func (s *Server) wake() {
 	s.mu.Unlock()
 }
 
-// round passes by the connections. The watch sleeps when none has a request to be watched, and looks again behind that
-// for one that began meanwhile and found it awake.
+// round passes by the connections. The watch sleeps when there is nothing to be watched, and looks again behind that for
+// a request that began meanwhile and found it awake.
 func (s *Server) round() {
 	if !s.passBy() {
 		s.watch.awake.Store(false)
@@ -123,12 +89,12 @@ func (s *Server) round() {
 	s.watch.timer.Reset(hangUpAfter)
 }
 
-// passBy tells whether any connection has a request to be watched.
+// passBy tells whether any connection is to be watched.
 func (s *Server) passBy() (watched bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
-		watched = c.hangUp.pass() || watched
+		watched = c.look() || watched
 	}
 	return watched
 }

@@ -181,7 +181,7 @@ func (s *Server) Close() error {
 	s.stop()
 	s.mu.Lock()
 	for c := range s.conns {
-		c.tcp.Close()
+		c.kill()
 	}
 	s.mu.Unlock()
 	return s.http.Close()

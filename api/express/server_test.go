@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -279,11 +280,6 @@ func TestAClientThatHangsUpCancelsItsRequest(t *testing.T) {
 // A slow request is looked at for a hang-up; what the client sends meanwhile is the next request.
 func TestSlowRequestsAreFollowedByOthers(t *testing.T) {
 	go1, entered := make(chan struct{}), make(chan struct{}, 1)
-	looked := func(c *conn) bool {
-		c.hangUp.mu.Lock()
-		defer c.hangUp.mu.Unlock()
-		return c.hangUp.looking
-	}
 	s, address := started(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength == 4 {
 			entered <- struct{}{}
@@ -298,21 +294,14 @@ func TestSlowRequestsAreFollowedByOthers(t *testing.T) {
 		c := dial(t, address)
 		c.send(invocation("slow"))
 		<-entered
-		for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		for seen := 0; seen < 2; time.Sleep(hangUpAfter) { // found, and found again
 			s.mu.Lock()
-			n := 0
 			for c := range s.conns {
-				if looked(c) {
-					n++
+				if c.hangUp.seen != nil {
+					seen++
 				}
 			}
 			s.mu.Unlock()
-			if n > 0 {
-				break
-			}
-			if time.Now().After(end) {
-				t.Fatal("nobody looks")
-			}
 		}
 		c.send(invocation("next"))
 		go1 <- struct{}{}
@@ -327,6 +316,57 @@ func TestSlowRequestsAreFollowedByOthers(t *testing.T) {
 		c.send(invocation("x"))
 		c.answer()
 		c.Close()
+	}
+}
+
+// An end of the connection that is there when the last request is read wakes nobody.
+func TestAnEndThatComesWithTheLastRequestIsNoticed(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	_, address := started(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/first" {
+			close(entered)
+			<-leave
+		}
+		echo(w, r)
+	})
+	c := dial(t, address)
+	c.send("GET /first HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-entered
+	c.send(invocation("last"))
+	if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	close(leave)
+	c.answer()
+	if _, body := c.answer(); body != "POST /invocations 4 last" {
+		t.Error(body)
+	}
+	c.ended()
+}
+
+func TestARequestMayComeInPieces(t *testing.T) {
+	_, address := started(t, echo)
+	c := dial(t, address)
+	sent, want := "", ""
+	for _, body := range []string{"a", strings.Repeat("b", minBuffer), strings.Repeat("c", 3*keepBuffer), ""} {
+		sent += invocation(body)
+		want += fmt.Sprintf("POST /invocations %d %s\n", len(body), body)
+	}
+	for _, size := range []int{len(sent), 997, 5000, 31} { // sizes that end within heads, between them and within bodies
+		go func() {
+			for at := 0; at < len(sent); at += size {
+				io.WriteString(c, sent[at:min(at+size, len(sent))])
+				runtime.Gosched()
+			}
+		}()
+		got := ""
+		for range 4 {
+			_, body := c.answer()
+			got += body + "\n"
+		}
+		if got != want {
+			t.Errorf("pieces of %d bytes: %d bytes of answers in place of %d", size, len(got), len(want))
+		}
 	}
 }
 
@@ -368,6 +408,38 @@ func TestShutdownEndsWhatIsAtRestAndWaitsForTheOthers(t *testing.T) {
 		c.Close()
 		t.Error("a connection after the shutdown")
 	}
+}
+
+func TestCloseEndsRequestsAtOnce(t *testing.T) {
+	entered, closed, left := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	s, address := started(t, func(_ http.ResponseWriter, r *http.Request) {
+		close(entered)
+		select {
+		case <-r.Context().Done():
+		case <-time.After(patience):
+			left <- errors.New("the request was not cancelled")
+			return
+		}
+		select {
+		case <-closed:
+			left <- nil
+		case <-time.After(patience):
+			left <- errors.New("Close waits for the request")
+		}
+	})
+	resting, running := dial(t, address), dial(t, address)
+	resting.send("POST /x HTTP/1.1\r\n")
+	running.send(invocation("a"))
+	<-entered
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	close(closed)
+	if err := <-left; err != nil {
+		t.Error(err)
+	}
+	resting.ended()
+	running.ended()
 }
 
 func TestShutdownGivesUpWithItsContext(t *testing.T) {

@@ -80,6 +80,72 @@ func TestEverythingArrives(t *testing.T) {
 	}
 }
 
+func TestEachGetsEverythingPieceByPiece(t *testing.T) {
+	for name, c := range ends(t) {
+		t.Run(name, func(t *testing.T) {
+			buf, next := make([]byte, 8), make(chan Next)
+			var got []byte
+			read := make(chan int)
+			ended := make(chan error, 1)
+			go func() {
+				ended <- stream(t, c[1]).Each(func() []byte { return buf }, func(n int) Next {
+					got = append(got, buf[:n]...)
+					read <- n
+					return <-next
+				})
+			}()
+			for _, step := range []struct {
+				text  string
+				reads []int
+				next  Next
+			}{
+				{"abc", []int{3}, Again},
+				{"defg", []int{4}, Await},
+				{"0123456789", []int{8, 2}, Await}, // behind a full room there may be more
+				{"01234567", []int{8}, Await},
+				{"h", []int{1}, Done},
+			} {
+				if _, err := io.WriteString(c[0], step.text); err != nil {
+					t.Fatal(err)
+				}
+				for _, want := range step.reads {
+					if n := <-read; n != want {
+						t.Errorf("%q: %d bytes in place of %d", step.text, n, want)
+					}
+					next <- step.next
+				}
+			}
+			if err := <-ended; err != nil || string(got) != "abcdefg012345678901234567h" {
+				t.Errorf("%q, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestEachTellsTheEnd(t *testing.T) {
+	for name, c := range ends(t) {
+		t.Run(name, func(t *testing.T) {
+			each := func() error {
+				return stream(t, c[1]).Each(func() []byte { return make([]byte, 8) }, func(int) Next { return Again })
+			}
+			c[1].SetDeadline(time.Now().Add(time.Millisecond))
+			if err := each(); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error(err)
+			}
+			c[1].SetDeadline(time.Time{})
+			io.WriteString(c[0], "with it")
+			c[0].Close()
+			if err := each(); err != io.EOF {
+				t.Error(err)
+			}
+			c[1].Close()
+			if err := each(); err == nil {
+				t.Error("a closed end gave no error")
+			}
+		})
+	}
+}
+
 func TestADeadlineAndACloseEndAWait(t *testing.T) {
 	for name, c := range ends(t) {
 		t.Run(name, func(t *testing.T) {
