@@ -18,8 +18,8 @@ import (
 // inWriter does something between two groups.
 func inWriter(t *testing.T, s *Store, do func(*writer)) {
 	t.Helper()
-	if r := s.submit(&job{ctx: t.Context(), alone: func(w *writer) (int64, error) { do(w); return 0, nil }}); r.err != nil {
-		t.Fatal(r.err)
+	if _, err := s.alone(t.Context(), func(w *writer) (int64, error) { do(w); return 0, nil }); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -100,7 +100,7 @@ func TestMarksStayUntilTheFrameInTheirPlaceIsOnDisk(t *testing.T) {
 	}
 	one := handed(t, s, store.Batch{Enqueue: messages("one", 1)})
 	flushed()
-	<-one
+	<-one.answered
 	take(t, s, "one", 1)
 	two := handed(t, s, store.Batch{Enqueue: messages("two", 1)})
 	flushed() // the database, before the file is overwritten
@@ -110,11 +110,11 @@ func TestMarksStayUntilTheFrameInTheirPlaceIsOnDisk(t *testing.T) {
 	}
 	marked("map[1:true 2:true]")
 	g.pass <- nil
-	<-two
+	<-two.answered
 	three := handed(t, s, store.Batch{Enqueue: messages("three", 1)})
 	flushed()
 	flushed()
-	<-three
+	<-three.answered
 	take(t, s, "three", 1)
 	marked("map[3:true]")
 }
@@ -369,15 +369,16 @@ func TestADiskWithoutRoomForTheLogRefusesOnlyWhatGoesThere(t *testing.T) {
 }
 
 // handed puts a Batch before the writer and does not wait.
-func handed(t *testing.T, s *Store, b store.Batch) <-chan result {
+func handed(t *testing.T, s *Store, b store.Batch) *job {
 	t.Helper()
-	j := &job{ctx: t.Context(), batch: b, reply: make(chan result, 1)}
+	j := s.newJob(t.Context())
+	j.batch = b
 	var err error
 	if j.ops, j.size, err = measure(&b); err != nil {
 		t.Fatal(err)
 	}
 	s.jobs <- j
-	return j.reply
+	return j
 }
 
 // TestAGroupOfBothIsAnsweredAfterBothFlushes: one job of it stands in the burst log, one in the database.
@@ -397,10 +398,10 @@ func TestAGroupOfBothIsAnsweredAfterBothFlushes(t *testing.T) {
 		<-g.begun
 		g.pass <- nil
 		select {
-		case r := <-logged:
-			t.Errorf("answered before the second flush: %v", r.err)
-		case r := <-stands:
-			t.Errorf("the other was answered before the second flush: %v", r.err)
+		case <-logged.answered:
+			t.Errorf("answered before the second flush: %v", logged.result.err)
+		case <-stands.answered:
+			t.Errorf("the other was answered before the second flush: %v", stands.result.err)
 		default:
 		}
 		var err error
@@ -408,9 +409,10 @@ func TestAGroupOfBothIsAnsweredAfterBothFlushes(t *testing.T) {
 			err = errors.New("input/output error")
 		}
 		g.pass <- err
-		for _, answer := range []<-chan result{logged, stands} {
-			if r := <-answer; errors.Is(r.err, store.ErrFatal) != fails || !fails && r.err != nil {
-				t.Errorf("answered with %v", r.err)
+		for _, j := range []*job{logged, stands} {
+			<-j.answered
+			if err := j.result.err; errors.Is(err, store.ErrFatal) != fails || !fails && err != nil {
+				t.Errorf("answered with %v", err)
 			}
 		}
 		if !fails {

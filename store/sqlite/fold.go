@@ -89,7 +89,7 @@ func (g *group) folds(j *job) (folded bool, err error) {
 		return false, nil
 	}
 	if refusal := g.room(len(ms), size); refusal != nil {
-		g.results = append(g.results, result{err: refusal})
+		j.result = result{err: refusal}
 		return true, nil
 	}
 	if free, err := g.reserve(ms); err != nil || !free {
@@ -110,7 +110,7 @@ func (g *group) folds(j *job) (folded bool, err error) {
 		}
 		g.w.fold.add(&m)
 	}
-	g.results = append(g.results, result{applied: store.Applied{IDs: ids}})
+	j.result = result{applied: store.Applied{IDs: ids}}
 	return true, nil
 }
 

@@ -75,13 +75,13 @@ func take(t *testing.T, s *Store, fn string, n int) (rids []string) {
 func folded(t *testing.T, s *Store, want int64) {
 	t.Helper()
 	known, counted, stand := s.bursts.held(), int64(0), int64(0)
-	s.submit(&job{ctx: t.Context(), alone: func(w *writer) (int64, error) {
+	s.alone(t.Context(), func(w *writer) (int64, error) {
 		counted = w.counters.folded
 		for _, b := range frames(t, w) {
 			stand += b.n
 		}
 		return 0, nil
-	}})
+	})
 	if known != want || stand != want || counted != want {
 		t.Errorf("%d messages are folded, %d known to be, and %d counted, want %d", stand, known, counted, want)
 	}
@@ -160,7 +160,7 @@ func TestBurstsAreBounded(t *testing.T) {
 	} {
 		s := folding(t, t.TempDir())
 		accept(t, s, message("e", "e/0"))
-		s.submit(&job{ctx: t.Context(), alone: func(w *writer) (int64, error) { fill(w); return 0, nil }})
+		s.alone(t.Context(), func(w *writer) (int64, error) { fill(w); return 0, nil })
 		before := s.bursts.held()
 		for _, m := range messages("f", 10) {
 			accept(t, s, m)

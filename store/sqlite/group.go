@@ -19,8 +19,7 @@ type group struct {
 	began    time.Time // by the machine's clock
 	counters counters  // as they will be after the commit
 	bodies   int64     // running total of the bytes of events that are kept, likewise
-	jobs     []*job    // in order of arrival
-	results  []result  // one per job, refusals included; sent after the flush
+	jobs     []*job    // in order of arrival; their results, refusals included, are told after the flush
 	ops      int       // of the jobs
 	size     int       // of the jobs, in bytes
 	reserved bool      // the flusher waits for it
@@ -80,7 +79,7 @@ func newGroup(w *writer) *group {
 // check decides a job. An error means that the database could not be read.
 func (g *group) check(j *job) error {
 	if err := j.ctx.Err(); err != nil {
-		g.results = append(g.results, result{err: err})
+		j.result = result{err: err}
 		return nil
 	}
 	if folded, err := g.folds(j); folded || err != nil {
@@ -96,11 +95,11 @@ func (g *group) check(j *job) error {
 	}
 	if refusal != nil {
 		g.takeBack(m)
-		g.results = append(g.results, result{err: refusal})
+		j.result = result{err: refusal}
 		return nil
 	}
 	g.undo = g.undo[:0]
-	g.results = append(g.results, res)
+	j.result = res
 	return nil
 }
 

@@ -58,7 +58,9 @@ func (s *Store) Acquire(ctx context.Context, name, owner string, ttl time.Durati
 	if name == "" || owner == "" || ttl <= 0 {
 		return store.Lease{}, errors.New("a lease needs a name, an owner and a lifetime")
 	}
-	r := s.submit(&job{ctx: ctx, lease: &leaseRequest{name, owner, ttl}, ops: 1})
+	j := s.newJob(ctx)
+	j.lease, j.ops = &leaseRequest{name, owner, ttl}, 1
+	r := s.submit(j)
 	return r.lease, r.err
 }
 

@@ -33,6 +33,7 @@ type Store struct {
 	looker *looker
 
 	jobs    chan *job
+	free    sync.Pool // of jobs
 	wake    chan struct{}
 	closing chan struct{} // closed by Close
 	done    chan struct{} // closed when the writer has ended

@@ -68,8 +68,7 @@ func (s *Store) sweepAll(ctx context.Context, t turn) error {
 
 // upkeep lets do use the writer's connection between two groups, outside any transaction.
 func (s *Store) upkeep(ctx context.Context, do func(*conn) (int64, error)) (int64, error) {
-	r := s.submit(&job{ctx: ctx, alone: func(w *writer) (int64, error) { return do(w.c) }})
-	return r.rows, r.err
+	return s.alone(ctx, func(w *writer) (int64, error) { return do(w.c) })
 }
 
 func (s *Store) expire(query string, after time.Duration) turn {

@@ -23,8 +23,8 @@ func (s *Store) unfold(ctx context.Context, ids []int64) error {
 	if len(ids) == 0 {
 		return nil // somebody else has
 	}
-	r := s.submit(&job{ctx: ctx, alone: func(w *writer) (int64, error) { return w.unfold(ids) }})
-	return translate(r.err)
+	_, err := s.alone(ctx, func(w *writer) (int64, error) { return w.unfold(ids) })
+	return translate(err)
 }
 
 // unfoldOf moves all messages of a function that are known now.

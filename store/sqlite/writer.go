@@ -27,7 +27,9 @@ type job struct {
 	alone func(*writer) (int64, error) // outside any transaction; nil for the others
 	ops   int
 	size  int
-	reply chan result // holds one
+
+	result   result        // decided by a group, the caller's as soon as it is answered
+	answered chan struct{} // holds one
 }
 
 type result struct {
@@ -37,22 +39,49 @@ type result struct {
 	err     error
 }
 
-// submit hands a job to the writer and waits. After it was handed over, ctx ends the waiting only.
+// newJob is one that nobody has any more, or a new one.
+func (s *Store) newJob(ctx context.Context) *job {
+	j, ok := s.free.Get().(*job)
+	if !ok {
+		j = &job{answered: make(chan struct{}, 1)}
+	}
+	j.ctx = ctx
+	return j
+}
+
+// answer ends a job. Who calls it has no further use for the job.
+func (j *job) answer(r result) {
+	j.result = r
+	j.answered <- struct{}{}
+}
+
+// submit hands a job of newJob to the writer and waits; the caller has the job no more. After it was handed over, ctx ends
+// the waiting only.
 func (s *Store) submit(j *job) result {
-	j.reply = make(chan result, 1)
 	if err := s.handOver(j); err != nil {
 		return result{err: err}
 	}
-	over := j.ctx.Done()
-	if over == nil {
-		return <-j.reply
+	if over := j.ctx.Done(); over == nil {
+		<-j.answered
+	} else {
+		select {
+		case <-j.answered:
+		case <-over: // the writer has it still
+			return result{err: fmt.Errorf("%w: %w", store.ErrUnavailable, j.ctx.Err())}
+		}
 	}
-	select {
-	case r := <-j.reply:
-		return r
-	case <-over:
-		return result{err: fmt.Errorf("%w: %w", store.ErrUnavailable, j.ctx.Err())}
-	}
+	r := j.result
+	*j = job{answered: j.answered}
+	s.free.Put(j)
+	return r
+}
+
+// alone lets do have the writer to itself between two groups, outside any transaction. It tells how many rows do changed.
+func (s *Store) alone(ctx context.Context, do func(*writer) (rows int64, err error)) (int64, error) {
+	j := s.newJob(ctx)
+	j.alone = do
+	r := s.submit(j)
+	return r.rows, r.err
 }
 
 // handOver gives the writer a job, once there is room for it. Every job that was handed over is answered.
@@ -87,7 +116,7 @@ func (s *Store) turnAway() {
 	for {
 		select {
 		case j := <-s.jobs:
-			j.reply <- result{err: s.ended()}
+			j.answer(result{err: s.ended()})
 		default:
 			return
 		}
@@ -103,11 +132,12 @@ func (s *Store) ended() error {
 
 // Apply does the Batch in one transaction, or nothing of it, and returns when it is flushed to disk.
 func (s *Store) Apply(ctx context.Context, b store.Batch) (store.Applied, error) {
-	j := &job{ctx: ctx, batch: b}
-	var err error
-	if j.ops, j.size, err = measure(&b); err != nil {
+	ops, size, err := measure(&b)
+	if err != nil {
 		return store.Applied{}, err
 	}
+	j := s.newJob(ctx)
+	j.batch, j.ops, j.size = b, ops, size
 	r := s.submit(j)
 	return r.applied, r.err
 }
@@ -146,6 +176,7 @@ type writer struct {
 	standing counters // as they are in the database
 	bodies   int64    // running total of the bytes of events that are kept
 	held     *job     // taken from the channel but too big for the group at hand
+	came     []*job   // room for those that join the group at hand
 	space    diskSpace
 	args     []driver.Value
 	buf      []byte // a frame that was read
@@ -223,7 +254,7 @@ func (w *writer) drain() {
 
 func (w *writer) handle(first *job) {
 	if first.alone != nil {
-		first.reply <- w.upkeep(first.alone)
+		first.answer(w.upkeep(first.alone))
 		return
 	}
 	w.commit([]*job{first}, true)
@@ -244,6 +275,8 @@ func (w *writer) upkeep(do func(*writer) (int64, error)) result {
 // more takes what waits already, as far as it fits into the group; while there is nothing it waits until the flusher is
 // free. It is empty when the group is to be committed.
 func (w *writer) more(g *group) (jobs []*job) {
+	jobs = w.came[:0]
+	defer func() { w.came = jobs }()
 	runtime.Gosched() // let callers that were just answered come back
 	for w.held == nil {
 		var j *job
@@ -307,7 +340,7 @@ func (w *writer) giveBack(g *group) {
 
 func refuse(jobs []*job, err error) {
 	for _, j := range jobs {
-		j.reply <- result{err: err}
+		j.answer(result{err: err})
 	}
 }
 
@@ -387,8 +420,8 @@ func (g *group) publish() {
 	s.met.queue(g.counters)
 	s.claims.flushed(g.counters.id, g.ended)
 	s.feed.add(g.changes)
-	for i, j := range g.jobs {
-		j.reply <- g.results[i]
+	for _, j := range g.jobs {
+		j.answer(j.result)
 	}
 	if g.wakes {
 		s.wakeUp()
