@@ -77,7 +77,10 @@ func single(ctx context.Context, l *lab, bytes int) ([]pair, error) {
 		if err := l.warm(ctx, 0, ours, theirs); err != nil {
 			return pair{}, err
 		}
-		return l.contestCalls(ctx, 1, ours, theirs, s.process, bareProcess)
+		const finer = 8 // single calls need few: in short turns the machine changes less from one to the next
+		return contest(ours, theirs, s.process, bareProcess, func(ours, theirs load) (pair, error) {
+			return l.compareBy(ctx, finer*l.turns(), l.turn()/finer, ours, theirs, p50)
+		})
 	})
 }
 
@@ -109,16 +112,6 @@ func (l *lab) against(ctx context.Context, function string, comparator func(cont
 	return []pair{got}, err
 }
 
-// contestCalls is a contest for the medians of single calls, which need few calls: many short turns, so that the machine
-// changes less from one to the next. It is one of so many contests, which share the turns.
-func (l *lab) contestCalls(ctx context.Context, contests int, ours, theirs load, fcd, other *process) (pair, error) {
-	const finer = 8
-	turns := (finer*l.turns() + contests - 1) / contests
-	return contest(ours, theirs, fcd, other, func(ours, theirs load) (pair, error) {
-		return l.compareBy(ctx, turns, l.turn()/finer, ours, theirs, p50)
-	})
-}
-
 // compare runs two loads in turn.
 func (l *lab) compare(ctx context.Context, ours, theirs load, figure func(sample) float64) (pair, error) {
 	return l.compareBy(ctx, l.turns(), l.turn(), ours, theirs, figure)
@@ -135,6 +128,20 @@ func (l *lab) compareBy(ctx context.Context, turns int, turn time.Duration, ours
 	}
 	p, err := interleave(ctx, turns, l.until, side(0, ours), side(1, theirs))
 	p.Note = fmt.Sprintf("p99 %.2f ms against %.2f ms", median(tails[0]), median(tails[1]))
+	return p, err
+}
+
+// callByCall runs two loads in turns of one call. What else the machine does, and whether a processor that waits is given to
+// others meanwhile, is the same for both then.
+func (l *lab) callByCall(ctx context.Context, turns int, ours, theirs load) (pair, error) {
+	one := func(side load) func(context.Context) (float64, error) {
+		return func(ctx context.Context) (float64, error) {
+			s, err := side.run(ctx, 0)
+			return p50(s), err
+		}
+	}
+	p, err := interleave(ctx, turns, l.until, one(ours), one(theirs))
+	p.Note = fmt.Sprintf("p99 %.2f ms against %.2f ms", percentile(p.Ours, 99), percentile(p.Theirs, 99))
 	return p, err
 }
 

@@ -2,7 +2,7 @@
 // `make bench QUICK=1` for less than a minute. It needs what the demo needs and nothing prepared.
 //
 // It starts `fcd serve` as a child on scratch directories, drives it by signed HTTP over kept connections, and measures
-// fcd and a comparator (package comparators) in turn, A B A B. A row of the table is the median of the ratios of the
+// fcd and a comparator (package comparators) in turn, A B B A. A row of the table is the median of the ratios of the
 // turns; absolute figures are shown beside it. The bounds are those of docs/performance.md; a row that misses them is
 // "short", which fails nothing, since a machine may be busy. The program fails when a row could not be measured.
 //

@@ -141,7 +141,9 @@ func (l *lab) among(ctx context.Context, many, few *server) (pair, error) {
 	if err := l.warm(ctx, 0, ours, theirs); err != nil {
 		return pair{}, err
 	}
-	return l.contestCalls(ctx, l.lives(), ours, theirs, many.process, few.process)
+	return contest(ours, theirs, many.process, few.process, func(ours, theirs load) (pair, error) {
+		return l.callByCall(ctx, pick(l, 1500, 6000), ours, theirs)
+	})
 }
 
 // idle measures a call of one function among so many that have an idle instance each, and 100,000 that are registered,

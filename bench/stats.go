@@ -39,24 +39,33 @@ func constant(ours, theirs float64, note string) pair {
 	return pair{Ours: []float64{ours}, Theirs: []float64{theirs}, Note: note}
 }
 
-// interleave measures ours and theirs in turn: A B A B. After the time until, unless it is zero, no further turn begins.
+// interleave measures ours and theirs in turn: A B B A, so that each follows the other as often as itself. After the time
+// until, unless it is zero, no further turn begins.
 func interleave(ctx context.Context, turns int, until time.Time, ours, theirs func(context.Context) (float64, error)) (pair, error) {
 	var p pair
 	for i := range turns {
 		if i > 0 && !until.IsZero() && time.Now().After(until) {
 			break
 		}
-		a, err := ours(ctx)
-		if err != nil {
-			return p, err
+		sides := []side{{ours, &p.Ours}, {theirs, &p.Theirs}}
+		if i%2 == 1 {
+			slices.Reverse(sides)
 		}
-		b, err := theirs(ctx)
-		if err != nil {
-			return p, err
+		for _, s := range sides {
+			v, err := s.measure(ctx)
+			if err != nil {
+				return p, err
+			}
+			*s.values = append(*s.values, v)
 		}
-		p.Ours, p.Theirs = append(p.Ours, a), append(p.Theirs, b)
 	}
 	return p, nil
+}
+
+// side is one of two that are measured in turn.
+type side struct {
+	measure func(context.Context) (float64, error)
+	values  *[]float64
 }
 
 // median of no values is NaN.

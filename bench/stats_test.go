@@ -78,7 +78,7 @@ func TestInterleaveTakesTurns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if order != "ABABAB" {
+	if order != "ABBAAB" {
 		t.Errorf("order %s", order)
 	}
 	if diff := cmp.Diff(pair{Ours: []float64{1, 1, 1}, Theirs: []float64{2, 2, 2}}, p); diff != "" {
