@@ -142,7 +142,7 @@ func (l *lab) among(ctx context.Context, many, few *server) (pair, error) {
 		return pair{}, err
 	}
 	return contest(ours, theirs, many.process, few.process, func(ours, theirs load) (pair, error) {
-		return l.callByCall(ctx, pick(l, 1500, 6000), ours, theirs)
+		return l.callByCall(ctx, pick(l, 1000, 6000), ours, theirs)
 	})
 }
 
