@@ -77,7 +77,7 @@ func (l *lab) main(ctx context.Context) (*server, error) {
 func (l *lab) comparator(name string) string { return filepath.Join(l.dir, "comparators", name) }
 
 // quickTime bounds the turns of one experiment in quick mode, whatever else the machine does.
-const quickTime = 1500 * time.Millisecond
+const quickTime = 1300 * time.Millisecond
 
 // begin starts the time of an experiment, again once its loads are warm.
 func (l *lab) begin() {
