@@ -121,6 +121,7 @@ func TestBodies(t *testing.T) {
 		{"a wrong raw size", good, map[string]string{"x-log-bodyrawsize": "3"}, 400, "InvalidBodyRawSize"},
 		{"a raw size above 10 MiB", good, map[string]string{"x-log-bodyrawsize": "10485761"}, 400, "PostBodyTooLarge"},
 		{"a huge raw size for a small lz4 block", []byte{0, 1, 2}, map[string]string{"x-log-bodyrawsize": "10485760", "x-log-compresstype": "lz4"}, 400, "PostBodyUncompressError"},
+		{"an lz4 block of something announced as nothing", bytes.Repeat([]byte("0"), 18), map[string]string{"x-log-bodyrawsize": "0", "x-log-compresstype": "lz4"}, 400, "PostBodyUncompressError"},
 		{"broken lz4", []byte{255, 255, 255}, map[string]string{"x-log-bodyrawsize": "100", "x-log-compresstype": "lz4"}, 400, "PostBodyUncompressError"},
 		{"broken zstd", []byte("nonsense"), map[string]string{"x-log-bodyrawsize": "100", "x-log-compresstype": "zstd"}, 400, "PostBodyUncompressError"},
 		{"unknown compression", good, map[string]string{"x-log-bodyrawsize": size, "x-log-compresstype": "gzip"}, 400, "InvalidCompressType"},

@@ -323,6 +323,7 @@ func FuzzUncompress(f *testing.F) {
 	f.Add(literalBlock([]byte("abc")), "3", "lz4")
 	f.Add([]byte("abc"), "3", "")
 	f.Add([]byte{0xff}, "10485760", "lz4")
+	f.Add(bytes.Repeat([]byte("0"), 18), "0", "lz4")
 	f.Fuzz(func(t *testing.T, body []byte, size, kind string) {
 		raw, err := new(writeMemory).uncompress(body, size, kind)
 		if err == nil && fmt.Sprint(len(raw)) != strings.TrimLeft(size, "+0") && len(raw) > 0 {

@@ -102,7 +102,8 @@ func (m *writeMemory) unLZ4(body []byte, size int) ([]byte, error) {
 	if size > len(body)*lz4MaxRatio {
 		return nil, lz4.ErrInvalidSourceShortBuffer
 	}
-	if cap(m.raw) < size {
+	// The decoder writes to where nothing is if it is given no memory at all, even for a block of no bytes.
+	if m.raw == nil || cap(m.raw) < size {
 		m.raw = make([]byte, size)
 	}
 	n, err := lz4.UncompressBlock(body, m.raw[:size])
