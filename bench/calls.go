@@ -77,9 +77,10 @@ func single(ctx context.Context, l *lab, bytes int) ([]pair, error) {
 		if err := l.warm(ctx, 0, ours, theirs); err != nil {
 			return pair{}, err
 		}
-		const finer = 8 // single calls need few: in short turns the machine changes less from one to the next
+		// Single calls need few: in short turns the machine changes less from one to the next.
+		turns, turn := pick(l, 32, 40), pick(l, 37*time.Millisecond, 125*time.Millisecond)
 		return contest(ours, theirs, s.process, bareProcess, func(ours, theirs load) (pair, error) {
-			return l.compareBy(ctx, finer*l.turns(), l.turn()/finer, ours, theirs, p50)
+			return l.compareBy(ctx, turns, turn, ours, theirs, p50)
 		})
 	})
 }

@@ -77,7 +77,7 @@ func (l *lab) main(ctx context.Context) (*server, error) {
 func (l *lab) comparator(name string) string { return filepath.Join(l.dir, "comparators", name) }
 
 // quickTime bounds the turns of one experiment in quick mode, whatever else the machine does.
-const quickTime = 1300 * time.Millisecond
+const quickTime = 1100 * time.Millisecond
 
 // begin starts the time of an experiment, again once its loads are warm.
 func (l *lab) begin() {
@@ -86,9 +86,10 @@ func (l *lab) begin() {
 	}
 }
 
-// turn is how long one side is measured at a time, and how many turns there are.
-func (l *lab) turn() time.Duration { return pick(l, 300*time.Millisecond, time.Second) }
-func (l *lab) turns() int          { return pick(l, 4, 5) }
+// turn is how long one side is measured at a time, and how many turns there are. Those of a quick run are short: of many, few
+// meet what else the machine does.
+func (l *lab) turn() time.Duration { return pick(l, 100*time.Millisecond, time.Second) }
+func (l *lab) turns() int          { return pick(l, 12, 5) }
 
 // pick is the first value in quick mode, the second in full mode.
 func pick[T any](l *lab, quick, full T) T {

@@ -59,6 +59,7 @@ func accept(ctx context.Context, l *lab, producers int) (_ []pair, err error) {
 	if err := s.rest(ctx, startRest); err != nil {
 		return nil, err
 	}
+	l.begin()
 	var slow []float64
 	ours, err := meter(restful{calls, s, l}, s.process)
 	if err != nil {
@@ -137,6 +138,7 @@ func backlog(ctx context.Context, l *lab, events int) (_ []pair, err error) {
 			return nil, err
 		}
 	}
+	l.begin()
 	p, err := l.compare(ctx, restful{ours, full, l}, restful{theirs, empty, l}, rate)
 	p.Note += fmt.Sprintf("; start to ready %.1f s", full.took.Seconds())
 	return []pair{p}, err

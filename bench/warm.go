@@ -11,13 +11,14 @@ import (
 // it again. The time of the experiment begins behind it.
 func (l *lab) warm(ctx context.Context, least int, sides ...load) error {
 	const slices, better = 10, 1.05
+	slice := pick(l, 150*time.Millisecond, 500*time.Millisecond)
 	best, same := make([]float64, len(sides)), make([]int, len(sides))
 	for n := range slices {
 		for i, side := range sides {
 			if same[i] >= 2 && n >= least {
 				continue
 			}
-			got, err := side.run(ctx, l.turn()/2)
+			got, err := side.run(ctx, slice)
 			if err != nil {
 				return err
 			}
